@@ -1,0 +1,19 @@
+/*
+ * Time. Every duration and instant in the program is a number of microseconds, its name ends in _us.
+ */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdint.h>
+#include <sys/time.h>
+
+#define US_PER_MS  UINT64_C(1000)
+#define US_PER_SEC UINT64_C(1000000)
+
+/* Microseconds of CLOCK_MONOTONIC, which systemd wants in MONOTONIC_USEC too. Never fails. */
+uint64_t clock_now_us(void);
+
+/* The same duration as a timeval, for libevent. */
+struct timeval clock_timeval(uint64_t us);
+
+#endif

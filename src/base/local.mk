@@ -1,0 +1,8 @@
+# Layer "base": what any daemon needs; knows nothing of gracefuld.
+noinst_LIBRARIES += src/libbase.a
+src_libbase_a_SOURCES = \
+	src/base/cleanup.h \
+	src/base/clock.c src/base/clock.h \
+	src/base/fd.c src/base/fd.h \
+	src/base/log.c src/base/log.h \
+	src/base/text.c src/base/text.h

@@ -1,0 +1,147 @@
+/*
+ * The parsed configuration.
+ */
+#include "config/tree.h"
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "config/syntax.h"
+#include "config/value.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* libconfig reads one token ahead, so for what stands in a list it often tells the next line. `*value_line` moves on by each value. */
+static void
+correct_lines(config_setting_t *setting, const unsigned **value_line)
+{
+	const int n = config_setting_is_aggregate(setting) ? config_setting_length(setting) : 0;
+
+	for (int i = 0; i < n; i++) {
+		config_setting_t *member = config_setting_get_elem(setting, (unsigned)i);
+
+		if (!config_setting_name(member))
+			config_setting_source_line(member) = **value_line;
+		(*value_line)++;
+		correct_lines(member, value_line);
+	}
+}
+
+static int
+parse(struct config_tree *tree, const char *text, struct problems *problems)
+{
+	cleanup_free unsigned *value_lines = reallocarray(NULL, SYNTAX_VALUES_MAX, sizeof(*value_lines));
+	const unsigned *value_line = value_lines;
+	int r;
+
+	if (!value_lines)
+		return -ENOMEM;
+	r = places_read(&tree->places, text);
+	if (r == 0)
+		r = syntax_check(text, &tree->places, problems, value_lines);
+	if (r < 0)
+		return r;
+	if (config_read_string(&tree->lib, text)) {
+		correct_lines(config_root_setting(&tree->lib), &value_line);
+		return 0;
+	}
+	/* all that is left to find for libconfig: an array of mixed types */
+	places_problem(&tree->places, problems, (unsigned)config_error_line(&tree->lib), "syntax error: %s",
+		config_error_text(&tree->lib));
+	return -EINVAL;
+}
+
+int
+tree_parse(const char *text, struct config_tree **ret, struct problems *problems)
+{
+	struct config_tree *tree = calloc(1, sizeof(*tree));
+	int r;
+
+	if (!tree)
+		return -ENOMEM;
+	config_init(&tree->lib);
+	r = parse(tree, text, problems);
+	if (r < 0)
+		tree_free(tree);
+	else
+		*ret = tree;
+	return r;
+}
+
+void
+tree_free(struct config_tree *tree)
+{
+	if (!tree)
+		return;
+	config_destroy(&tree->lib);
+	places_done(&tree->places);
+	free(tree);
+}
+
+const config_setting_t *
+tree_find(const struct config_tree *tree, const char *path)
+{
+	return config_lookup(&tree->lib, path);
+}
+
+void
+tree_place(const struct config_tree *tree, const config_setting_t *setting, const char **ret_file, unsigned *ret_line)
+{
+	places_find(&tree->places, setting ? config_setting_source_line(setting) : 0, ret_file, ret_line);
+}
+
+void
+tree_vproblem(const struct config_tree *tree, const config_setting_t *setting, struct problems *problems,
+	const char *fmt, va_list ap)
+{
+	places_vproblem(&tree->places, problems, setting ? config_setting_source_line(setting) : 0, fmt, ap);
+}
+
+void
+tree_problem(
+	const struct config_tree *tree, const config_setting_t *setting, struct problems *problems, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	tree_vproblem(tree, setting, problems, fmt, ap);
+	va_end(ap);
+}
+
+static int
+one_value(const config_setting_t *setting, const char *path, tree_value_fn *on_value, void *arg)
+{
+	const struct value value = value_of_setting(setting);
+	cleanup_free char *text = NULL;
+
+	switch (value.type) {
+	case VALUE_GROUP:
+		return on_value(path, "{}", arg);
+	case VALUE_ARRAY:
+		return on_value(path, "[]", arg);
+	case VALUE_LIST:
+		return on_value(path, "()", arg);
+	default:
+		text = value_format(&value, false);
+		return text ? on_value(path, text, arg) : -ENOMEM;
+	}
+}
+
+int
+tree_each_value(const config_setting_t *setting, const char *path, tree_value_fn *on_value, void *arg)
+{
+	const int n = config_setting_is_aggregate(setting) ? config_setting_length(setting) : 0;
+	int r = 0;
+
+	if (n == 0)
+		return one_value(setting, path, on_value, arg);
+	for (int i = 0; i < n && r == 0; i++) { /* how deep this goes, syntax_check has bounded */
+		const config_setting_t *member = config_setting_get_elem(setting, (unsigned)i);
+		cleanup_free char *name = config_setting_is_group(setting)
+			? text_format("%s.%s", path, config_setting_name(member))
+			: text_format("%s[%d]", path, i);
+
+		r = name ? tree_each_value(member, name, on_value, arg) : -ENOMEM;
+	}
+	return r;
+}

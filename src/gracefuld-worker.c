@@ -1,0 +1,50 @@
+/*
+ * gracefuld-worker: the program of the built-in services, started by gracefuld. Reads the command
+ * line, and hands over to src/worker.
+ */
+#include "config.h"
+
+#include "base/log.h"
+#include "worker/inheritance.h"
+#include "worker/settings.h"
+#include "worker/worker.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+static const char usage[] =
+	"usage: gracefuld-worker [--check | --version | --help]\n"
+	"\n"
+	"This program serves the connections of gracefuld, which starts it and gives it what it needs\n"
+	"through descriptors and the environment: see gracefuld-worker(7). To serve, start gracefuld.\n"
+	"\n"
+	"  --check    check the configuration in the descriptor that GRACEFULD_CONFIG_FD names\n"
+	"  --version  print the version, and exit\n"
+	"  --help     print this, and exit\n";
+
+static int
+run_option(const char *option)
+{
+	if (strcmp(option, "--check") == 0)
+		return settings_check();
+	if (strcmp(option, "--version") == 0 || strcmp(option, "--help") == 0) {
+		fputs(strcmp(option, "--help") == 0 ? usage : PACKAGE_STRING "\n", stdout);
+		return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+	}
+	fputs(usage, stderr);
+	return EX_USAGE;
+}
+
+int
+main(int argc, char **argv)
+{
+	log_init("gracefuld-worker", LOG_INFO);
+	if (argc == 2)
+		return run_option(argv[1]);
+	if (argc != 1 || !inheritance_is_there()) {
+		fputs(usage, stderr);
+		return EX_USAGE;
+	}
+	return worker_run(PACKAGE_VERSION);
+}

@@ -1,0 +1,101 @@
+/*
+ * gracefuld: the master's program. Reads the command line, and hands over to src/master.
+ */
+#include "config.h"
+
+#include "base/log.h"
+#include "master/master.h"
+
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sysexits.h>
+
+static const char usage[] =
+	"usage: gracefuld [-c FILE] [-t] [-l LEVEL] [-W FILE]\n"
+	"\n"
+	"  -c, --config FILE   the configuration (" GRACEFULD_SYSCONFDIR "/gracefuld.conf)\n"
+	"  -t, --test          check the configuration, print every error, and exit 0 or 78\n"
+	"  -l, --log LEVEL     error, warning, notice, info or debug, whatever is configured\n"
+	"  -W, --worker FILE   the program of the built-in services\n"
+	"                      (" GRACEFULD_LIBEXECDIR "/gracefuld-worker)\n"
+	"      --version       print the version, and exit\n"
+	"  -h, --help          print this, and exit\n"
+	"\n"
+	"Signals: HUP reload; TERM, INT stop gracefully, a second one at once; QUIT stop at once;\n"
+	"USR1 write the status to the log. See gracefuld(8), gracefuld.conf(5).\n";
+
+struct command {
+	struct master_options options;
+	bool test;
+};
+
+/* 0 to go on; -1 to exit with *ret_status. */
+static int
+parse_arguments(int argc, char **argv, struct command *ret, int *ret_status)
+{
+	static const struct option long_options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "test", no_argument, NULL, 't' },
+		{ "log", required_argument, NULL, 'l' },
+		{ "worker", required_argument, NULL, 'W' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	int c;
+
+	*ret_status = EX_USAGE;
+	while ((c = getopt_long(argc, argv, "c:tl:W:h", long_options, NULL)) >= 0) {
+		switch (c) {
+		case 'c':
+			ret->options.config_path = optarg;
+			break;
+		case 't':
+			ret->test = true;
+			break;
+		case 'l':
+			ret->options.log_level = log_level_from_name(optarg);
+			if (ret->options.log_level < 0) {
+				fprintf(stderr, "gracefuld: no log level \"%s\"\n%s", optarg, usage);
+				return -1;
+			}
+			break;
+		case 'W':
+			ret->options.worker_program = optarg;
+			break;
+		case 'V':
+		case 'h':
+			fputs(c == 'h' ? usage : PACKAGE_STRING "\n", stdout);
+			*ret_status = EX_OK;
+			return -1;
+		default:
+			fputs(usage, stderr);
+			return -1;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "gracefuld: what is \"%s\"?\n%s", argv[optind], usage);
+		return -1;
+	}
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct command command = {
+		.options = {
+			.config_path = GRACEFULD_SYSCONFDIR "/gracefuld.conf",
+			.worker_program = GRACEFULD_LIBEXECDIR "/gracefuld-worker",
+			.log_level = -1,
+		},
+	};
+	int status;
+
+	master_block_signals();
+	log_init("gracefuld", LOG_INFO);
+	if (parse_arguments(argc, argv, &command, &status) < 0)
+		return status;
+	return command.test ? master_check(&command.options) : master_run(&command.options);
+}

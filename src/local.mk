@@ -1,0 +1,12 @@
+# The programs. Each links its layers from the highest to the lowest.
+sbin_PROGRAMS += gracefuld
+gracefuld_SOURCES = src/gracefuld.c
+gracefuld_LDADD = \
+	src/libmaster.a src/libconfig.a src/libsystemd-glue.a src/libipc.a src/libbase.a \
+	$(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) $(LIBSYSTEMD_LIBS)
+
+libexec_PROGRAMS += gracefuld-worker
+gracefuld_worker_SOURCES = src/gracefuld-worker.c
+gracefuld_worker_LDADD = \
+	src/libworker.a src/libservice.a src/libconfig.a src/libsystemd-glue.a src/libipc.a src/libbase.a \
+	$(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) $(LIBSYSTEMD_LIBS)

@@ -1,0 +1,37 @@
+/*
+ * A generation: one configuration that was accepted, with all that its workers are born with. Counted references, since
+ * slots, workers and the roll each go on needing it for their own time.
+ */
+#ifndef MASTER_GENERATION_H
+#define MASTER_GENERATION_H
+
+#include "config/config.h"
+#include "master/identity.h"
+#include "master/listener.h"
+
+#include <stdint.h>
+
+struct generation {
+	unsigned refs;
+	uint64_t number;         /* from 1; 0 while it is being prepared */
+	struct config *config;
+	int config_fd;           /* sealed memfd with the configuration's text */
+	struct identity identity;
+	char **addresses;        /* of config->listen[], as listeners are found by */
+};
+
+/* Takes the configuration and the identity. NULL with errno set (then they are freed as well). */
+struct generation *generation_new(struct config *config, struct identity identity);
+
+struct generation *generation_ref(struct generation *generation);
+
+/* Gives a reference back; the last one frees. NULL is fine. */
+void generation_unref(struct generation *generation);
+
+/* Puts another in the place of *place (NULL for none), with its references. */
+void generation_set(struct generation **place, struct generation *generation);
+
+/* The entry of its configuration with that address, or NULL. */
+const struct config_listen *generation_find_listen(const struct generation *generation, const char *address);
+
+#endif

@@ -1,0 +1,21 @@
+# Layer "master": the pool of workers, rolls and reloads. Above: base, ipc, config, systemd. No service code.
+noinst_LIBRARIES += src/libmaster.a
+src_libmaster_a_SOURCES = \
+	src/master/candidate.c src/master/candidate.h \
+	src/master/checker.c src/master/checker.h \
+	src/master/generation.c src/master/generation.h \
+	src/master/identity.c src/master/identity.h \
+	src/master/listener.c src/master/listener.h \
+	src/master/log_event.c src/master/log_event.h \
+	src/master/master.c src/master/master.h \
+	src/master/pool.c src/master/pool.h \
+	src/master/reload.c src/master/reload.h \
+	src/master/report.c src/master/report.h \
+	src/master/roll_rule.c src/master/roll_rule.h \
+	src/master/selector.c src/master/selector.h \
+	src/master/slot.c src/master/slot.h \
+	src/master/slot_rule.c src/master/slot_rule.h \
+	src/master/spawn.c src/master/spawn.h \
+	src/master/unix_socket.c src/master/unix_socket.h \
+	src/master/worker.c src/master/worker.h \
+	src/master/worker_state.c src/master/worker_state.h

@@ -1,0 +1,63 @@
+/*
+ * The events that the master logs.
+ */
+#include "master/log_event.h"
+
+#include "base/log.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+/* MESSAGE_IDs are random, made once with "journalctl --new-id128", and never change. */
+static const struct {
+	const char *name;
+	const char *message_id;
+} events[EVENT_COUNT] = {
+	[EVENT_DAEMON_STARTED] = { "daemon-started", "874b09f3458548d18591c3df0e9a665b" },
+	[EVENT_DAEMON_READY] = { "daemon-ready", "323aecf39eca4ff495c393606d2c1743" },
+	[EVENT_DAEMON_FAILED] = { "daemon-failed", "d70cae220b104e11a4ab49aae55d137b" },
+	[EVENT_DAEMON_STOPPING] = { "daemon-stopping", "f5d620090ff44bc5bd798f2d99621320" },
+	[EVENT_DAEMON_STOPPED] = { "daemon-stopped", "e26dc4679f8a4a45a716ed0010f63c86" },
+	[EVENT_RELOAD_STARTED] = { "reload-started", "c3bad7dacf0d4db0b2ee4e272e202c7d" },
+	[EVENT_RELOAD_CHANGE] = { "reload-change", "4ce87898f5ce4fd2a4a2d6a4ddfd5d20" },
+	[EVENT_RELOAD_PROBLEM] = { "reload-problem", "f3be39bf35514ee4a1c22e7cf783d3c8" },
+	[EVENT_RELOAD_APPLIED] = { "reload-applied", "ac443ab3f9804f719a616dc76a1c87c8" },
+	[EVENT_RELOAD_REJECTED] = { "reload-rejected", "e76b7c740ec64899b91869c58b3d98a2" },
+	[EVENT_RELOAD_REVERTING] = { "reload-reverting", "a919e5ba8f1640d3b529ed3b025a24a6" },
+	[EVENT_RELOAD_REVERTED] = { "reload-reverted", "a5d49265087f4c63a96f7aa644cb494c" },
+	[EVENT_WORKER_STATE] = { "worker-state", "08df7007586a4673a96a16001d443fc8" },
+	[EVENT_WORKER_DRAINED] = { "worker-drained", "d77f2c8c15ca420585e85ab62522b4f2" },
+	[EVENT_WORKER_FAILED] = { "worker-failed", "5b7b170d1a064464a44d58c71f361425" },
+	[EVENT_WORKER_PROTOCOL] = { "worker-protocol", "ab7ca17c60cc49b0ac944b40ef4fa181" },
+	[EVENT_WORKER_STATUS] = { "worker-status", "1431be4926a94ccdab9ff2cc9aa1558c" },
+	[EVENT_SLOT_BACKOFF] = { "slot-backoff", "6b632accfd9747be9569c3973d82ac6f" },
+	[EVENT_LISTENER] = { "listener", "99df24350aae43f9ae032d8d31e266f3" },
+	[EVENT_STATUS] = { "status", "6bbaed7da64b4b60b84b0dc5257b37c3" },
+};
+
+void
+log_event(int level, enum log_event event, int slot, uint64_t generation, const char *fmt, ...)
+{
+	char name[64], id[64], slot_field[32], generation_field[48], text[LOG_TEXT_MAX];
+	const char *fields[4] = { name, id };
+	size_t n = 2;
+	va_list ap;
+
+	if (level > log_level())
+		return;
+	snprintf(name, sizeof(name), "GRACEFULD_EVENT=%s", events[event].name);
+	snprintf(id, sizeof(id), "MESSAGE_ID=%s", events[event].message_id);
+	if (slot >= 0) {
+		snprintf(slot_field, sizeof(slot_field), "GRACEFULD_SLOT=%d", slot);
+		fields[n++] = slot_field;
+	}
+	if (generation > 0) {
+		snprintf(generation_field, sizeof(generation_field), "GRACEFULD_GENERATION=%" PRIu64, generation);
+		fields[n++] = generation_field;
+	}
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_fields(level, fields, n, "%s", text);
+}

@@ -1,0 +1,520 @@
+/*
+ * The master: brings signals, systemd, the pool and the reload together.
+ */
+#include "config.h"
+
+#include "master/master.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "master/log_event.h"
+#include "master/reload.h"
+#include "master/report.h"
+#include "systemd/journal.h"
+#include "systemd/listen_fds.h"
+#include "systemd/notify.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+
+#define STOP_REPORT_US  (5 * US_PER_SEC)  /* how often systemd hears that a stop is under way … */
+#define STOP_EXTEND_US  (30 * US_PER_SEC) /* … and what it then allows at least */
+
+struct master;
+
+/* A signal is an ordinary event. */
+struct master_signal {
+	int number;
+	const char *name;
+	void (*handle)(struct master *m, const char *name);
+};
+
+static void on_hup(struct master *m, const char *name);
+static void on_term(struct master *m, const char *name);
+static void on_quit(struct master *m, const char *name);
+static void on_usr1(struct master *m, const char *name);
+
+static const struct master_signal signals[] = {
+	{ SIGHUP, "SIGHUP", on_hup },
+	{ SIGTERM, "SIGTERM", on_term },
+	{ SIGINT, "SIGINT", on_term },
+	{ SIGQUIT, "SIGQUIT", on_quit },
+	{ SIGUSR1, "SIGUSR1", on_usr1 },
+};
+
+enum { N_SIGNALS = sizeof(signals) / sizeof(signals[0]) };
+
+struct master {
+	const struct master_options *options;
+	struct event_base *base;
+	struct listen_fds passed;
+	struct pool *pool;
+	struct candidate first;     /* the configuration of the start */
+	struct reload reload;
+	enum master_state state;    /* written by enter_state alone */
+	uint64_t started_us;
+	int exit_status;
+	struct event *on_signal[N_SIGNALS];
+	struct event *on_watchdog;  /* NULL: nobody watches */
+	struct event *on_stop_time; /* while stopping */
+};
+
+/* ---- reports ---- */
+
+static struct report
+report_of(const struct master *m)
+{
+	return (struct report){
+		.state = m->state,
+		.started_us = m->started_us,
+		.pool = m->pool,
+		.last_reload = &m->reload.last,
+	};
+}
+
+static void
+report_status(const struct master *m)
+{
+	const struct report report = report_of(m);
+	char line[256];
+
+	report_line(&report, line, sizeof(line));
+	notify_status(line);
+}
+
+/* The one writer of the state; systemd is told here, so no path can forget it. */
+static void
+enter_state(struct master *m, enum master_state state)
+{
+	bool was_stopping = m->state == MASTER_STOPPING;
+
+	m->state = state;
+	if (state == MASTER_STOPPING && !was_stopping)
+		notify_stopping();
+	if (state == MASTER_RELOADING)
+		notify_reloading();
+	report_status(m);
+	if (state == MASTER_RUNNING)
+		notify_ready();
+}
+
+/* ---- start ---- */
+
+static void
+use_log_options(const struct master *m, const struct config *config)
+{
+	bool journal = config->log.target == CONFIG_LOG_JOURNAL ||
+		(config->log.target == CONFIG_LOG_AUTO && journal_is_stderr());
+	int r = 0;
+
+	log_set_level(m->options->log_level >= 0 ? m->options->log_level : config->log.level);
+	if (journal)
+		r = journal_open();
+	else
+		journal_close();
+	if (r < 0)
+		log_warning("the journal cannot be reached, logging to stderr: %s", strerror(-r));
+}
+
+static void
+fail_start(struct master *m, int exit_status, const char *why)
+{
+	log_event(LOG_ERR, EVENT_DAEMON_FAILED, EVENT_NO_SLOT, EVENT_NO_GENERATION, "cannot start: %s", why);
+	m->exit_status = exit_status;
+	notify_errno(exit_status == EX_UNAVAILABLE ? EADDRINUSE : exit_status == EX_CONFIG ? EINVAL : EIO);
+	enter_state(m, MASTER_STOPPING);
+	pool_stop(m->pool);
+}
+
+static void
+fail_with_problems(struct master *m, int exit_status, const struct problems *problems)
+{
+	char why[64];
+
+	for (size_t i = 0; i < problems_kept(problems); i++)
+		log_event(LOG_ERR, EVENT_DAEMON_FAILED, EVENT_NO_SLOT, EVENT_NO_GENERATION, "%s", problems->text[i]);
+	snprintf(why, sizeof(why), "%zu error%s", problems->n, problems->n == 1 ? "" : "s");
+	fail_start(m, exit_status, why);
+}
+
+/* The first configuration has been checked, or is none. */
+static void
+on_first_candidate(struct candidate *c, void *arg)
+{
+	struct master *m = arg;
+
+	if (!c->generation) {
+		fail_with_problems(m, c->denied ? EX_OSERR : EX_CONFIG, &c->problems);
+		return;
+	}
+	if (c->warning)
+		log_warning("%s", c->warning);
+	use_log_options(m, c->generation->config);
+	if (!pool_prepare(m->pool, c->generation, &c->problems)) {
+		fail_with_problems(m, EX_UNAVAILABLE, &c->problems);
+		return;
+	}
+	pool_roll(m->pool, c->generation);
+}
+
+static void
+on_started(struct master *m, enum roll_result result)
+{
+	const struct pool *pool = m->pool;
+	char addresses[512];
+
+	candidate_done(&m->first);
+	if (result != ROLL_APPLIED) {
+		if (m->state != MASTER_STOPPING)
+			fail_start(m, EX_SOFTWARE, pool->roll.why);
+		return;
+	}
+	report_addresses(pool, addresses, sizeof(addresses));
+	enter_state(m, MASTER_RUNNING);
+	log_event(LOG_NOTICE, EVENT_DAEMON_READY, EVENT_NO_SLOT, pool->running->number,
+		"ready: generation %" PRIu64 ", %u workers ready, listening on %s", pool->running->number,
+		pool_count(pool).ready, addresses);
+	reload_resume(&m->reload);
+}
+
+/* ---- what the pool tells ---- */
+
+static void
+on_commit(struct pool *pool, void *arg)
+{
+	use_log_options(arg, pool->running->config);
+}
+
+static void
+on_roll_end(struct pool *pool, enum roll_result result, void *arg)
+{
+	struct master *m = arg;
+
+	(void)pool;
+	if (m->reload.under_way)
+		reload_on_roll_end(&m->reload, result);
+	else
+		on_started(m, result);
+}
+
+static void
+on_change(struct pool *pool, void *arg)
+{
+	struct master *m = arg;
+
+	(void)pool;
+	report_status(m);
+	/* a request that came while the pool was at work */
+	reload_resume(&m->reload);
+}
+
+static void
+on_empty(struct pool *pool, void *arg)
+{
+	struct master *m = arg;
+
+	(void)pool;
+	log_event(LOG_NOTICE, EVENT_DAEMON_STOPPED, EVENT_NO_SLOT, EVENT_NO_GENERATION, "stopped");
+	event_base_loopbreak(m->base);
+}
+
+/* ---- what the reload tells ---- */
+
+static void
+on_reload_begin(struct reload *reload, void *arg)
+{
+	(void)reload;
+	enter_state(arg, MASTER_RELOADING);
+}
+
+static void
+on_reload_end(struct reload *reload, void *arg)
+{
+	struct master *m = arg;
+
+	(void)reload;
+	if (m->state == MASTER_RELOADING)
+		enter_state(m, MASTER_RUNNING);
+}
+
+/* ---- signals ---- */
+
+static void
+on_hup(struct master *m, const char *name)
+{
+	if (m->state != MASTER_STOPPING)
+		reload_request(&m->reload, name);
+}
+
+/* event: a stop under way */
+static void
+on_stop_time(evutil_socket_t fd, short what, void *arg)
+{
+	struct master *m = arg;
+
+	(void)fd, (void)what;
+	notify_extend_timeout(STOP_EXTEND_US);
+	report_status(m);
+}
+
+static void
+stop(struct master *m, const char *name)
+{
+	struct timeval interval = clock_timeval(STOP_REPORT_US);
+
+	log_event(LOG_NOTICE, EVENT_DAEMON_STOPPING, EVENT_NO_SLOT, EVENT_NO_GENERATION, "stopping (%s)", name);
+	enter_state(m, MASTER_STOPPING);
+	notify_extend_timeout(STOP_EXTEND_US);
+	event_add(m->on_stop_time, &interval);
+	candidate_done(&m->first);
+	if (m->pool->roll.state == ROLL_IDLE)
+		reload_cancel(&m->reload);
+	pool_stop(m->pool);
+}
+
+static void
+on_term(struct master *m, const char *name)
+{
+	if (m->state == MASTER_STOPPING)
+		on_quit(m, name);
+	else
+		stop(m, name);
+}
+
+static void
+on_quit(struct master *m, const char *name)
+{
+	if (m->state != MASTER_STOPPING)
+		stop(m, name);
+	log_event(LOG_NOTICE, EVENT_DAEMON_STOPPING, EVENT_NO_SLOT, EVENT_NO_GENERATION, "stopping at once (%s)", name);
+	pool_stop_now(m->pool);
+}
+
+static void
+on_usr1(struct master *m, const char *name)
+{
+	const struct report report = report_of(m);
+
+	(void)name;
+	report_log(&report);
+}
+
+/* event: a signal */
+static void
+on_signal(evutil_socket_t number, short what, void *arg)
+{
+	(void)what;
+	for (size_t i = 0; i < N_SIGNALS; i++)
+		if (signals[i].number == number)
+			signals[i].handle(arg, signals[i].name);
+}
+
+static void
+signal_set(sigset_t *set)
+{
+	sigemptyset(set);
+	for (size_t i = 0; i < N_SIGNALS; i++)
+		sigaddset(set, signals[i].number);
+}
+
+void
+master_block_signals(void)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN }, def = { .sa_handler = SIG_DFL };
+	/* not used yet, but their default would end or stop the daemon */
+	static const int unused[] = { SIGPIPE, SIGUSR2, SIGTTIN, SIGTTOU };
+	sigset_t set;
+
+	signal_set(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	for (size_t i = 0; i < sizeof(unused) / sizeof(unused[0]); i++)
+		sigaction(unused[i], &ignore, NULL);
+	/* where a parent ignores it, the kernel reaps our children and their status is lost */
+	sigaction(SIGCHLD, &def, NULL);
+}
+
+/* ---- life ---- */
+
+/* event: half of the watchdog's time is over */
+static void
+on_watchdog(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what, (void)arg;
+	notify_watchdog();
+}
+
+static bool
+start_watchdog(struct master *m)
+{
+	uint64_t interval_us = notify_watchdog_interval_us();
+	struct timeval half = clock_timeval(interval_us / 2);
+
+	if (interval_us == 0)
+		return true;
+	m->on_watchdog = event_new(m->base, -1, EV_PERSIST, on_watchdog, NULL);
+	return m->on_watchdog && event_add(m->on_watchdog, &half) == 0;
+}
+
+static bool
+catch_signals(struct master *m)
+{
+	sigset_t set;
+
+	for (size_t i = 0; i < N_SIGNALS; i++) {
+		m->on_signal[i] = evsignal_new(m->base, signals[i].number, on_signal, m);
+		if (!m->on_signal[i] || event_add(m->on_signal[i], NULL) < 0)
+			return false;
+	}
+	signal_set(&set);
+	return sigprocmask(SIG_UNBLOCK, &set, NULL) == 0;
+}
+
+static struct event_base *
+make_base(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+
+	if (config && event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV | EVENT_BASE_FLAG_NOLOCK) == 0)
+		base = event_base_new_with_config(config);
+	if (config)
+		event_config_free(config);
+	return base;
+}
+
+/*
+ * The master holds a socket for each address and slot: it takes all descriptors that it may have. Returns what was the limit, for
+ * workers go on with that unless limits.open_files says otherwise.
+ */
+static unsigned
+raise_open_files(void)
+{
+	struct rlimit limit;
+	rlim_t before;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return 0;
+	before = limit.rlim_cur;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return 0;
+	return (unsigned)before;
+}
+
+static bool
+master_init(struct master *m, const struct master_options *options)
+{
+	struct pool_host pool_host = {
+		.program = options->worker_program,
+		.open_files = raise_open_files(),
+		.passed = &m->passed,
+		.on_commit = on_commit,
+		.on_roll_end = on_roll_end,
+		.on_change = on_change,
+		.on_empty = on_empty,
+		.arg = m,
+	};
+
+	*m = (struct master){ .options = options, .started_us = clock_now_us() };
+	m->base = pool_host.base = make_base();
+	m->pool = m->base ? pool_new(&pool_host) : NULL;
+	if (!m->pool)
+		return false;
+	m->reload = (struct reload){
+		.base = m->base,
+		.pool = m->pool,
+		.program = options->worker_program,
+		.path = options->config_path,
+		.on_begin = on_reload_begin,
+		.on_end = on_reload_end,
+		.arg = m,
+	};
+	m->on_stop_time = event_new(m->base, -1, EV_PERSIST, on_stop_time, m);
+	return m->on_stop_time && start_watchdog(m) && catch_signals(m);
+}
+
+static void
+master_done(struct master *m)
+{
+	candidate_done(&m->first);
+	candidate_done(&m->reload.candidate);
+	pool_free(m->pool);
+	listen_fds_done(&m->passed);
+	for (size_t i = 0; i < N_SIGNALS; i++)
+		if (m->on_signal[i])
+			event_free(m->on_signal[i]);
+	if (m->on_watchdog)
+		event_free(m->on_watchdog);
+	if (m->on_stop_time)
+		event_free(m->on_stop_time);
+	if (m->base)
+		event_base_free(m->base);
+}
+
+int
+master_run(const struct master_options *options)
+{
+	struct master m;
+	int r;
+
+	if (journal_is_stderr())
+		journal_open();
+	if (options->log_level >= 0)
+		log_set_level(options->log_level);
+	if (!master_init(&m, options)) {
+		log_error("cannot start: no event loop: %s", strerror(errno));
+		master_done(&m);
+		return EX_OSERR;
+	}
+	log_event(LOG_NOTICE, EVENT_DAEMON_STARTED, EVENT_NO_SLOT, EVENT_NO_GENERATION,
+		"gracefuld " PACKAGE_VERSION " started: configuration %s", options->config_path);
+	r = listen_fds_take(&m.passed);
+	if (r == 0)
+		r = identity_drop_capabilities();
+	if (r < 0)
+		fail_start(&m, EX_OSERR, strerror(-r));
+	else
+		candidate_start(&m.first, m.base, options->worker_program, options->config_path, on_first_candidate, &m);
+	event_base_dispatch(m.base);
+	r = m.exit_status;
+	master_done(&m);
+	return r;
+}
+
+/* ---- -t ---- */
+
+static void
+on_checked(struct candidate *c, void *arg)
+{
+	(void)c;
+	event_base_loopbreak(arg);
+}
+
+int
+master_check(const struct master_options *options)
+{
+	struct candidate candidate;
+	struct event_base *base = make_base();
+	int r = EX_OK;
+
+	if (!base)
+		return EX_OSERR;
+	candidate_start(&candidate, base, options->worker_program, options->config_path, on_checked, base);
+	if (candidate.checker)
+		event_base_dispatch(base);
+	for (size_t i = 0; i < problems_kept(&candidate.problems); i++)
+		fprintf(stderr, "%s\n", candidate.problems.text[i]);
+	if (candidate.problems.n > 0)
+		r = candidate.denied ? EX_OSERR : EX_CONFIG;
+	else
+		printf("%s: good\n", options->config_path);
+	candidate_done(&candidate);
+	event_base_free(base);
+	return r;
+}

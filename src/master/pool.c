@@ -1,0 +1,576 @@
+/*
+ * The pool: slots, listeners and the roll, brought together.
+ */
+#include "master/pool.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "master/log_event.h"
+#include "master/spawn.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- listeners ---- */
+
+/* Is the address wanted by anything that serves or may have to serve again? */
+static bool
+is_wanted(const struct pool *pool, const struct listener *listener)
+{
+	if (pool->running && generation_find_listen(pool->running, listener->address))
+		return true;
+	if (pool->roll.state == ROLL_FORWARD && generation_find_listen(pool->roll.target, listener->address))
+		return true;
+	for (unsigned i = 0; i < pool->n_slots; i++)
+		if (pool->slot[i]->goal && generation_find_listen(pool->slot[i]->goal, listener->address))
+			return true;
+	return false;
+}
+
+/* Do all slots go by the running generation? Not after a roll that failed and kept what it had. */
+static bool
+is_uniform(const struct pool *pool)
+{
+	for (unsigned i = 0; i < pool->n_slots; i++)
+		if (pool->slot[i]->goal && pool->slot[i]->goal != pool->running)
+			return false;
+	return true;
+}
+
+/* Takes back the sockets that were added for a roll which was not committed: they never had a connection. */
+static void
+shrink_listeners(struct pool *pool)
+{
+	struct listener *listener;
+
+	if (is_uniform(pool))
+		TAILQ_FOREACH(listener, &pool->listeners, entry)
+			listener_shrink(listener, listener->n_committed);
+}
+
+/*
+ * Closes the addresses that nobody wants any more. They are muted first, so that workers that still drain them can
+ * accept their queues empty: what is in there was promised an answer, and nothing more comes in.
+ */
+static void
+close_unwanted(struct pool *pool)
+{
+	struct listener *listener, *next;
+
+	for (listener = TAILQ_FIRST(&pool->listeners); listener; listener = next) {
+		next = TAILQ_NEXT(listener, entry);
+		if (is_wanted(pool, listener))
+			continue;
+		log_event(LOG_INFO, EVENT_LISTENER, EVENT_NO_SLOT, EVENT_NO_GENERATION, "closing %s", listener->address);
+		TAILQ_REMOVE(&pool->listeners, listener, entry);
+		listener_mute(listener, true);
+		listener_close(listener);
+	}
+}
+
+/* Whether a generation has the address of one listener, remembered, since most workers are of the same one. */
+struct membership {
+	const struct listener *listener;
+	const struct generation *generation;
+	bool is_member;
+};
+
+static bool
+has_address(struct membership *m, const struct generation *generation)
+{
+	if (m->generation != generation) {
+		m->generation = generation;
+		m->is_member = generation_find_listen(generation, m->listener->address);
+	}
+	return m->is_member;
+}
+
+/* Can a worker of the slot answer there? */
+static bool
+is_served(struct membership *m, const struct slot *slot)
+{
+	struct worker *const workers[] = { slot->incumbent, slot->successor };
+
+	for (size_t k = 0; k < ARRAY_LEN(workers); k++) {
+		const struct worker *w = workers[k];
+
+		if (w && w->state == WORKER_READY && !w->leaving_soon && has_address(m, w->generation))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * New connections go to the sockets whose slot has a READY worker for the address. A slot that a roll adds comes in
+ * with the commit: before it, the roll may be taken back, and its queue with it.
+ */
+static void
+select_listeners(struct pool *pool)
+{
+	const struct generation *base = pool->running ? pool->running : pool->roll.target;
+	unsigned n = base && base->config->workers < pool->n_slots ? base->config->workers : pool->n_slots;
+	bool live[CONFIG_WORKERS_MAX];
+	struct listener *listener;
+
+	TAILQ_FOREACH(listener, &pool->listeners, entry) {
+		unsigned n_listener = n < listener->n_fd ? n : listener->n_fd;
+		struct membership membership = { .listener = listener };
+		bool any = false;
+
+		if (listener->kind != CONFIG_LISTEN_TCP)
+			continue;
+		for (unsigned i = 0; i < n_listener; i++)
+			any |= live[i] = is_served(&membership, pool->slot[i]);
+		listener_select(listener, live, n_listener);
+		if (any)
+			listener_mute(listener, false);
+	}
+}
+
+/* Opens or widens one address of the generation. */
+static bool
+prepare_listener(struct pool *pool, const struct generation *generation, size_t i, struct problems *problems)
+{
+	const struct config_listen *spec = &generation->config->listen[i];
+	struct listener *listener = listener_find(&pool->listeners, generation->addresses[i]);
+	unsigned n = generation->config->workers;
+
+	if (listener)
+		return listener_grow(listener, spec, n, problems);
+	listener = listener_open(spec, n, pool->running != NULL, &pool->listeners, pool->host.passed, problems);
+	if (!listener)
+		return false;
+	TAILQ_INSERT_TAIL(&pool->listeners, listener, entry);
+	return true;
+}
+
+/* A worker inherits its own sockets and the parked ones: too many of both would not fit. */
+static bool
+check_inheritance(const struct pool *pool, const struct generation *generation, struct problems *problems)
+{
+	unsigned workers = generation->config->workers;
+	const struct listener *listener;
+	size_t most = generation->config->n_listen;
+
+	TAILQ_FOREACH(listener, &pool->listeners, entry)
+		if (generation_find_listen(generation, listener->address))
+			most += listener->n_fd / workers;
+	if (most <= SPAWN_LISTENERS_MAX)
+		return true;
+	problems_add(problems, generation->config->path, 0,
+		"workers: shrinking to %u at once would leave a worker with %zu sockets (%d at most): shrink in steps",
+		workers, most, SPAWN_LISTENERS_MAX);
+	return false;
+}
+
+bool
+pool_prepare(struct pool *pool, struct generation *generation, struct problems *problems)
+{
+	bool good = check_inheritance(pool, generation, problems);
+
+	for (size_t i = 0; i < generation->config->n_listen; i++)
+		good &= prepare_listener(pool, generation, i, problems);
+	if (good) {
+		generation->number = ++pool->last_number;
+	} else {
+		close_unwanted(pool);
+		shrink_listeners(pool);
+	}
+	return good;
+}
+
+/* The target's word counts from now on: for the addresses that stay, too. */
+static void
+commit_listeners(struct pool *pool)
+{
+	const struct config *config = pool->running->config;
+
+	for (size_t i = 0; i < config->n_listen; i++) {
+		struct listener *listener = listener_find(&pool->listeners, pool->running->addresses[i]);
+
+		if (!listener)
+			continue;
+		if (listener->n_committed > 0)
+			listener_apply(listener, &config->listen[i]);
+		listener->n_committed = listener->n_fd;
+	}
+}
+
+/* ---- the roll ---- */
+
+static void
+set_live(struct pool *pool, struct generation *generation)
+{
+	if (pool->live == generation)
+		return;
+	generation_set(&pool->live, generation);
+	pool->slot_host.workers.live = generation->config;
+	for (unsigned i = 0; i < pool->n_slots; i++) {
+		if (pool->slot[i]->incumbent)
+			worker_retime(pool->slot[i]->incumbent);
+		if (pool->slot[i]->successor)
+			worker_retime(pool->slot[i]->successor);
+	}
+}
+
+/* Slots are taken from those that are new on, so that a socket that was parked is served all along when the pool grows. */
+static unsigned
+roll_order(const struct pool *pool, unsigned place)
+{
+	unsigned old = pool->running ? pool->running->config->workers : 0;
+	unsigned wanted = pool->roll.target->config->workers;
+	unsigned n_new = wanted > old ? wanted - old : 0;
+
+	if (wanted > pool->n_slots)
+		return place;
+	if (place < n_new)
+		return old + place;
+	return place < wanted ? place - n_new : place;
+}
+
+static struct roll_slot
+look_at(const struct pool *pool, const struct slot *slot)
+{
+	const struct generation *target = pool->roll.target;
+
+	return (struct roll_slot){
+		.wanted = slot->index < target->config->workers,
+		.on_target = slot->goal == target,
+		.ready = slot_is_ready(slot, target),
+		.settled = slot_is_settled(slot),
+		.alone = slot_is_alone(slot),
+		.lost = slot->lost,
+	};
+}
+
+static void
+commit(struct pool *pool)
+{
+	struct roll *roll = &pool->roll;
+
+	roll->committed = true;
+	generation_set(&pool->running, roll->target);
+	for (unsigned i = 0; i < pool->n_slots; i++)
+		slot_set_goal(pool->slot[i], i < roll->target->config->workers ? roll->target : NULL);
+	commit_listeners(pool);
+	/* first who gets what comes new, then who goes: no connection may fall between the two */
+	select_listeners(pool);
+	close_unwanted(pool);
+	pool->host.on_commit(pool, pool->host.arg);
+}
+
+/* Every slot back to the running generation; with on_failure = "keep" those that have arrived stay. */
+static void
+revert(struct pool *pool)
+{
+	bool keep = pool->slot_host.workers.live->roll.on_failure == CONFIG_ON_FAILURE_KEEP;
+
+	log_event(LOG_WARNING, EVENT_RELOAD_REVERTING, EVENT_NO_SLOT, pool->roll.target->number,
+		"going back to generation %lu: %s", (unsigned long)pool->running->number, pool->roll.why);
+	pool->roll.state = ROLL_REVERT;
+	set_live(pool, pool->running);
+	for (unsigned i = 0; i < pool->n_slots; i++) {
+		struct slot *slot = pool->slot[i];
+
+		if (keep && slot->goal == pool->roll.target && slot_is_settled(slot))
+			continue;
+		slot_set_goal(slot, i < pool->running->config->workers ? pool->running : NULL);
+	}
+	/* before any worker of the target is told to drain, so that it can accept its queues empty */
+	close_unwanted(pool);
+}
+
+static void
+end_roll(struct pool *pool, enum roll_result result)
+{
+	struct generation *target = take_ptr(pool->roll.target);
+
+	pool->roll.state = ROLL_IDLE;
+	if (pool->running)
+		set_live(pool, pool->running);
+	close_unwanted(pool);
+	shrink_listeners(pool);
+	pool->host.on_roll_end(pool, result, pool->host.arg);
+	generation_unref(target);
+}
+
+/* One step of the roll. False when there is none to take. */
+static bool
+step_roll(struct pool *pool)
+{
+	struct roll_slot slots[CONFIG_WORKERS_MAX];
+	struct roll_facts facts = {
+		.state = pool->roll.state,
+		.first = !pool->running,
+		.committed = pool->roll.committed,
+		.lost = pool->roll.lost,
+		.parallel = pool->running ? pool->slot_host.workers.live->roll.parallel : CONFIG_WORKERS_MAX,
+		.n = pool->n_slots,
+		.slot = slots,
+	};
+	size_t next;
+
+	if (pool->roll.state == ROLL_IDLE)
+		return false;
+	for (unsigned i = 0; i < pool->n_slots; i++)
+		slots[i] = look_at(pool, pool->slot[roll_order(pool, i)]);
+	switch (roll_rule(&facts, &next)) {
+	case ROLL_STEP_WAIT:
+		return false;
+	case ROLL_STEP_ADVANCE:
+		slot_set_goal(pool->slot[roll_order(pool, (unsigned)next)], pool->roll.target);
+		break;
+	case ROLL_STEP_COMMIT:
+		commit(pool);
+		break;
+	case ROLL_STEP_REVERT:
+		revert(pool);
+		break;
+	case ROLL_STEP_GIVE_UP:
+		end_roll(pool, ROLL_GAVE_UP);
+		break;
+	case ROLL_STEP_END:
+		end_roll(pool, pool->roll.committed ? ROLL_APPLIED : ROLL_REVERTED);
+		break;
+	}
+	return true;
+}
+
+static bool
+make_slots(struct pool *pool, unsigned n)
+{
+	struct slot **slots;
+
+	if (n <= pool->n_slots)
+		return true;
+	slots = realloc(pool->slot, n * sizeof(struct slot *));
+	if (!slots)
+		return false;
+	pool->slot = slots;
+	while (pool->n_slots < n) {
+		struct slot *slot = slot_new(&pool->slot_host, pool->n_slots);
+
+		if (!slot)
+			return false;
+		pool->slot[pool->n_slots++] = slot;
+	}
+	return true;
+}
+
+void
+pool_roll(struct pool *pool, struct generation *target)
+{
+	pool->roll = (struct roll){ .state = ROLL_FORWARD, .target = generation_ref(target) };
+	set_live(pool, target);
+	if (!make_slots(pool, target->config->workers)) {
+		pool->roll.lost = true;
+		snprintf(pool->roll.why, sizeof(pool->roll.why), "out of memory");
+	}
+	event_active(pool->on_wake, 0, 0);
+}
+
+/* ---- the loop ---- */
+
+/* Retired slots end when they are empty: from the top, so that slot[i]->index stays i. */
+static void
+end_slots(struct pool *pool)
+{
+	while (pool->n_slots > 0) {
+		struct slot *last = pool->slot[pool->n_slots - 1];
+
+		if (last->goal || !slot_is_empty(last) || pool->roll.state == ROLL_FORWARD)
+			return;
+		slot_free(last);
+		pool->n_slots--;
+	}
+}
+
+static const char *
+step_reason(const struct pool *pool)
+{
+	static const char *const reasons[] = {
+		[ROLL_IDLE] = "respawn",
+		[ROLL_FORWARD] = "roll",
+		[ROLL_REVERT] = "revert",
+	};
+
+	if (pool->stopping)
+		return "stop";
+	return pool->running ? reasons[pool->roll.state] : "start";
+}
+
+/* The roll before the slots: it commits before the last incumbents are told to drain. */
+static bool
+step_once(struct pool *pool)
+{
+	bool moved = false;
+
+	for (unsigned i = 0; i < pool->n_slots; i++)
+		moved |= slot_collect(pool->slot[i]);
+	moved |= step_roll(pool);
+	for (unsigned i = 0; i < pool->n_slots; i++)
+		moved |= slot_reconcile(pool->slot[i], step_reason(pool));
+	end_slots(pool);
+	return moved;
+}
+
+/* event: something happened */
+static void
+pool_step(evutil_socket_t fd, short what, void *arg)
+{
+	struct pool *pool = arg;
+
+	(void)fd, (void)what;
+	while (step_once(pool))
+		;
+	select_listeners(pool);
+	pool->host.on_change(pool, pool->host.arg);
+	if (pool->stopping && pool->n_slots == 0)
+		pool->host.on_empty(pool, pool->host.arg);
+}
+
+/* ---- what slots tell ---- */
+
+static void
+wake(void *arg)
+{
+	struct pool *pool = arg;
+
+	event_active(pool->on_wake, 0, 0);
+}
+
+static void
+on_loss(const struct generation *generation, const char *what, void *arg)
+{
+	struct pool *pool = arg;
+	struct roll *roll = &pool->roll;
+
+	if (roll->state != ROLL_FORWARD || roll->committed || generation != roll->target || roll->lost)
+		return;
+	roll->lost = pool->running != NULL;
+	snprintf(roll->why, sizeof(roll->why), "%s", what);
+}
+
+static void
+on_leaving(const struct worker *worker, void *arg)
+{
+	(void)worker;
+	select_listeners(arg);
+}
+
+static void
+on_exit_worker(const struct worker *worker, void *arg)
+{
+	struct pool *pool = arg;
+
+	pool->roll.finished += worker->finished;
+	pool->roll.handed += worker->handed;
+	pool->roll.cut += worker->cut;
+}
+
+/* ---- beginning and end ---- */
+
+struct pool *
+pool_new(const struct pool_host *host)
+{
+	struct pool *pool = calloc(1, sizeof(*pool));
+
+	if (!pool)
+		return NULL;
+	pool->host = *host;
+	TAILQ_INIT(&pool->listeners);
+	pool->slot_host = (struct slot_host){
+		.workers = { .base = host->base, .program = host->program,
+			.open_files = host->open_files, .changed = wake, .arg = pool },
+		.listeners = &pool->listeners,
+		.on_loss = on_loss,
+		.on_leaving = on_leaving,
+		.on_exit = on_exit_worker,
+		.arg = pool,
+	};
+	pool->on_wake = event_new(host->base, -1, 0, pool_step, pool);
+	if (!pool->on_wake) {
+		free(pool);
+		return NULL;
+	}
+	return pool;
+}
+
+static void
+close_all(struct pool *pool)
+{
+	struct listener *listener;
+
+	while ((listener = TAILQ_FIRST(&pool->listeners))) {
+		TAILQ_REMOVE(&pool->listeners, listener, entry);
+		listener_close(listener);
+	}
+}
+
+void
+pool_stop(struct pool *pool)
+{
+	pool->stopping = true;
+	if (pool->roll.state != ROLL_IDLE) {
+		if (!*pool->roll.why)
+			snprintf(pool->roll.why, sizeof(pool->roll.why), "the daemon stops");
+		end_roll(pool, pool->roll.committed ? ROLL_APPLIED : ROLL_REVERTED);
+	}
+	/* the workers' own copies keep the queues until each has accepted what is in its */
+	close_all(pool);
+	for (unsigned i = 0; i < pool->n_slots; i++)
+		slot_set_goal(pool->slot[i], NULL);
+	event_active(pool->on_wake, 0, 0);
+}
+
+void
+pool_stop_now(struct pool *pool)
+{
+	for (unsigned i = 0; i < pool->n_slots; i++) {
+		if (pool->slot[i]->incumbent)
+			worker_stop(pool->slot[i]->incumbent, "stop at once");
+		if (pool->slot[i]->successor)
+			worker_stop(pool->slot[i]->successor, "stop at once");
+	}
+}
+
+static void
+count_worker(struct pool_count *count, const struct worker *w)
+{
+	if (!w || w->state == WORKER_EXITED)
+		return;
+	count->ready += w->state == WORKER_READY;
+	count->starting += w->state == WORKER_STARTING;
+	count->leaving += worker_state_is_leaving(w->state);
+	count->connections += counters_get(w->counters, COUNTER_CONNECTIONS);
+}
+
+struct pool_count
+pool_count(const struct pool *pool)
+{
+	struct pool_count count = { 0 };
+
+	for (unsigned i = 0; i < pool->n_slots; i++) {
+		count_worker(&count, pool->slot[i]->incumbent);
+		count_worker(&count, pool->slot[i]->successor);
+	}
+	return count;
+}
+
+void
+pool_free(struct pool *pool)
+{
+	if (!pool)
+		return;
+	close_all(pool);
+	for (unsigned i = 0; i < pool->n_slots; i++)
+		slot_free(pool->slot[i]);
+	free(pool->slot);
+	generation_unref(pool->running);
+	generation_unref(pool->live);
+	generation_unref(pool->roll.target);
+	event_free(pool->on_wake);
+	free(pool);
+}

@@ -1,0 +1,96 @@
+/*
+ * The pool: all slots, the listeners that they share, and the roll that brings them from one generation to the next.
+ *
+ * Everything that happens to a worker or a timer only wakes the pool; it then looks at goals and facts and takes steps until there is
+ * none left (pool_step). So there is one place where things are decided, and nothing is freed while it is in use.
+ */
+#ifndef MASTER_POOL_H
+#define MASTER_POOL_H
+
+#include "master/generation.h"
+#include "master/listener.h"
+#include "master/roll_rule.h"
+#include "master/slot.h"
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* How a roll ended. */
+enum roll_result {
+	ROLL_APPLIED,  /* the target serves */
+	ROLL_REVERTED, /* a worker of the target was lost (or the daemon stops): the old generation serves */
+	ROLL_GAVE_UP,  /* the first roll: nothing came up */
+};
+
+struct roll {
+	enum roll_state state;
+	struct generation *target;      /* NULL when IDLE */
+	bool committed;
+	bool lost;                      /* a worker of the target was, before the commit */
+	char why[384];                  /* which and how */
+	uint64_t finished, handed, cut; /* connections of the workers that left */
+};
+
+struct pool;
+
+struct pool_host {
+	struct event_base *base;
+	const char *program;                    /* of built-in services */
+	unsigned open_files;                    /* of a worker, where limits.open_files says nothing; 0: as the master's */
+	const struct listen_fds *passed;        /* systemd's sockets */
+	/* The target has become the running generation. */
+	void (*on_commit)(struct pool *pool, void *arg);
+	/* The roll has ended; pool->roll has its numbers for the last time. A new one may be begun at once. */
+	void (*on_roll_end)(struct pool *pool, enum roll_result result, void *arg);
+	/* Something may look different from outside. */
+	void (*on_change)(struct pool *pool, void *arg);
+	/* After pool_stop: the last worker has gone. */
+	void (*on_empty)(struct pool *pool, void *arg);
+	void *arg;
+};
+
+struct pool {
+	struct pool_host host;
+	struct slot_host slot_host;
+	struct slot **slot;             /* slot[i]->index == i */
+	unsigned n_slots;               /* those that are there; retired ones too until they are empty */
+	struct listener_list listeners;
+	struct generation *running;     /* the last that was committed; NULL before the first */
+	struct generation *live;        /* whose live options apply: of the running one, or of a roll's target */
+	uint64_t last_number;           /* of a generation */
+	struct roll roll;
+	struct event *on_wake;
+	bool stopping;
+};
+
+/* How many workers are in which state. */
+struct pool_count {
+	unsigned ready, starting, leaving;
+	uint64_t connections;
+};
+
+/* NULL when there is no memory. */
+struct pool *pool_new(const struct pool_host *host);
+
+/*
+ * Opens what the generation listens on beside what is open already, and gives it its number. Nothing that serves is touched. False
+ * when that fails, with all reasons in `problems`; then everything is as before.
+ */
+bool pool_prepare(struct pool *pool, struct generation *generation, struct problems *problems);
+
+/* Begins the roll to a prepared generation. There must be none under way. */
+void pool_roll(struct pool *pool, struct generation *target);
+
+/* Drains all workers; the addresses are closed at once. A roll under way ends as reverted. */
+void pool_stop(struct pool *pool);
+
+/* Stops all workers now. After pool_stop. */
+void pool_stop_now(struct pool *pool);
+
+struct pool_count pool_count(const struct pool *pool);
+
+/* Frees a pool without workers; closes all listeners. */
+void pool_free(struct pool *pool);
+
+#endif

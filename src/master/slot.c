@@ -1,0 +1,343 @@
+/*
+ * A slot: the incumbent, the successor, and how they come and go.
+ */
+#include "master/slot.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "master/log_event.h"
+#include "master/spawn.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define BACKOFF_MIN_US (1 * US_PER_MS) /* whatever restart.delay says: no loop may be hot */
+
+/* event: a time has come; what for is seen when the pool looks */
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct slot *slot = arg;
+
+	(void)fd, (void)what;
+	slot->host->workers.changed(slot->host->workers.arg);
+}
+
+struct slot *
+slot_new(const struct slot_host *host, unsigned index)
+{
+	struct slot *slot = calloc(1, sizeof(*slot));
+
+	if (!slot)
+		return NULL;
+	*slot = (struct slot){ .host = host, .index = index };
+	slot->on_timer = evtimer_new(host->workers.base, on_timer, slot);
+	if (!slot->on_timer) {
+		free(slot);
+		return NULL;
+	}
+	return slot;
+}
+
+static void
+wake_in(struct slot *slot, uint64_t us)
+{
+	struct timeval tv = clock_timeval(us);
+
+	event_add(slot->on_timer, &tv);
+}
+
+void
+slot_set_goal(struct slot *slot, struct generation *goal)
+{
+	if (goal == slot->goal)
+		return;
+	generation_set(&slot->goal, goal);
+	slot->crashes = 0;
+	slot->spawn_at_us = 0;
+	slot->lost = false;
+}
+
+/* ---- losses and backoff ---- */
+
+/* Between half of it and all of it, so that slots that crash together don't come back together. */
+static uint64_t
+jitter(uint64_t us)
+{
+	uint64_t random = 0;
+
+	if (us < 2 || getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
+		return us;
+	return us / 2 + random % (us / 2 + 1);
+}
+
+/* The first crash is made good at once; from the second in a row on each wait is twice the one before. */
+static uint64_t
+backoff_us(const struct slot *slot)
+{
+	const struct config *live = slot->host->workers.live;
+	uint64_t us = live->restart.delay_us > BACKOFF_MIN_US ? live->restart.delay_us : BACKOFF_MIN_US;
+
+	if (slot->crashes <= 1)
+		return 0;
+	for (unsigned i = 2; i < slot->crashes && us < live->restart.max_delay_us; i++)
+		us *= 2;
+	return jitter(us < live->restart.max_delay_us ? us : live->restart.max_delay_us);
+}
+
+/* `ready_us`: how long the lost worker had been READY. */
+static void
+count_loss(struct slot *slot, const struct generation *generation, uint64_t ready_us, const char *what)
+{
+	uint64_t wait;
+
+	if (ready_us >= slot->host->workers.live->restart.stable_us)
+		slot->crashes = 0;
+	slot->crashes++;
+	slot->restarts++;
+	slot->lost = true;
+	wait = backoff_us(slot);
+	slot->spawn_at_us = wait > 0 ? clock_now_us() + wait : 0;
+	log_event(LOG_WARNING, EVENT_WORKER_FAILED, (int)slot->index, generation->number, "%s", what);
+	if (wait > 0)
+		log_event(LOG_WARNING, EVENT_SLOT_BACKOFF, (int)slot->index, generation->number,
+			"slot %u: %u crashes in a row, the next start is in %.3f s", slot->index, slot->crashes,
+			(double)wait / (double)US_PER_SEC);
+	slot->host->on_loss(generation, what, slot->host->arg);
+}
+
+static void
+count_lost_worker(struct slot *slot, struct worker *w)
+{
+	uint64_t ready_us = w->ready_since_us > 0 ? clock_now_us() - w->ready_since_us : 0;
+	char name[64], what[sizeof(name) + sizeof(w->failure) + 1];
+
+	w->failure_counted = true;
+	snprintf(what, sizeof(what), "%s %s", worker_name(w, name), w->failure);
+	count_loss(slot, w->generation, ready_us, what);
+}
+
+/* One place of the two: counts a loss, frees who has gone. */
+static bool
+collect(struct slot *slot, struct worker **place)
+{
+	struct worker *w = *place;
+	bool found = false;
+
+	if (!w)
+		return false;
+	if (w->state == WORKER_READY)
+		slot->lost = false;
+	if (w->failed && !w->failure_counted) {
+		count_lost_worker(slot, w);
+		found = true;
+	}
+	if (w->state == WORKER_EXITED) {
+		slot->host->on_exit(w, slot->host->arg);
+		worker_free(w);
+		*place = NULL;
+		found = true;
+	}
+	return found;
+}
+
+bool
+slot_collect(struct slot *slot)
+{
+	bool found = collect(slot, &slot->incumbent);
+
+	return collect(slot, &slot->successor) || found;
+}
+
+/* ---- steps ---- */
+
+/* The sockets that a worker is born with: those of its slot, those parked with it, and the shared ones. */
+struct inheritance {
+	int fd[SPAWN_LISTENERS_MAX];
+	size_t n;
+	char *names; /* joined by colons, as LISTEN_FDNAMES wants them; so a colon in an address becomes '_' */
+};
+
+static int
+inherit(struct inheritance *in, FILE *names, const struct listener *listener, unsigned socket)
+{
+	if (in->n == ARRAY_LEN(in->fd))
+		return -E2BIG;
+	if (in->n > 0)
+		fputc(':', names);
+	for (const char *p = listener->address; *p; p++)
+		fputc(*p == ':' ? '_' : *p, names);
+	in->fd[in->n++] = listener->fd[socket];
+	return 0;
+}
+
+static int
+inherit_all(const struct slot *slot, struct inheritance *in)
+{
+	const struct generation *generation = slot->goal;
+	unsigned workers = generation->config->workers;
+	size_t len;
+	FILE *names = open_memstream(&in->names, &len);
+	int r = names ? 0 : -ENOMEM;
+
+	for (size_t i = 0; r == 0 && i < generation->config->n_listen; i++) {
+		const struct listener *listener = listener_find(slot->host->listeners, generation->addresses[i]);
+
+		for (unsigned j = 0; r == 0 && listener && j < listener->n_fd; j++)
+			if (listener->kind != CONFIG_LISTEN_TCP || j % workers == slot->index)
+				r = inherit(in, names, listener, j);
+	}
+	if (names && fclose(names) != 0)
+		r = -ENOMEM;
+	return r;
+}
+
+static void
+spawn(struct slot *slot, const char *reason)
+{
+	struct inheritance in = { .n = 0 };
+	int r = inherit_all(slot, &in);
+	char what[128];
+
+	if (r == 0) {
+		slot->successor = worker_start(&slot->host->workers, slot->index, slot->goal, in.fd, in.n, in.names,
+			slot->lost ? "respawn" : reason);
+		r = slot->successor ? 0 : -errno;
+	}
+	free(in.names);
+	if (r == 0)
+		return;
+	snprintf(what, sizeof(what), "worker %u cannot be started: %s", slot->index, strerror(-r));
+	/* never at once again: what was missing, descriptors or memory, is not back in no time */
+	slot->crashes++;
+	count_loss(slot, slot->goal, 0, what);
+}
+
+static void
+drain(struct slot *slot, struct worker *w, const char *reason)
+{
+	w->leaving_soon = true;
+	slot->host->on_leaving(w, slot->host->arg);
+	worker_drain(w, reason);
+}
+
+static struct slot_place
+look_at(const struct slot *slot, const struct worker *w, uint64_t *wait)
+{
+	struct slot_place place = { .taken = w };
+	uint64_t left;
+
+	if (!w)
+		return place;
+	place.state = w->state;
+	place.of_goal = w->generation == slot->goal;
+	place.seasoned = worker_is_seasoned(w, slot->host->workers.live->roll.settle_us, &left);
+	if (left > 0 && left < *wait)
+		*wait = left;
+	return place;
+}
+
+/* Looks; and where time alone will change what is seen, sees to it that somebody looks again then. */
+static struct slot_facts
+slot_facts(struct slot *slot)
+{
+	uint64_t now = clock_now_us(), wait = UINT64_MAX;
+	struct slot_facts facts = {
+		.has_goal = slot->goal,
+		.may_spawn = now >= slot->spawn_at_us,
+		.incumbent = look_at(slot, slot->incumbent, &wait),
+		.successor = look_at(slot, slot->successor, &wait),
+	};
+
+	if (!facts.may_spawn && slot->spawn_at_us - now < wait)
+		wait = slot->spawn_at_us - now;
+	if (wait != UINT64_MAX)
+		wake_in(slot, wait);
+	return facts;
+}
+
+bool
+slot_reconcile(struct slot *slot, const char *reason)
+{
+	const struct slot_facts facts = slot_facts(slot);
+
+	switch (slot_rule(&facts)) {
+	case SLOT_WAIT:
+		return false;
+	case SLOT_SPAWN:
+		slot->spawn_at_us = 0;
+		spawn(slot, reason);
+		break;
+	case SLOT_PROMOTE:
+		slot->incumbent = take_ptr(slot->successor);
+		break;
+	case SLOT_DRAIN_INCUMBENT:
+		drain(slot, slot->incumbent, reason);
+		break;
+	case SLOT_DRAIN_SUCCESSOR:
+		drain(slot, slot->successor, reason);
+		break;
+	}
+	return true;
+}
+
+/* ---- questions ---- */
+
+bool
+slot_is_empty(const struct slot *slot)
+{
+	return !slot->incumbent && !slot->successor;
+}
+
+bool
+slot_is_settled(const struct slot *slot)
+{
+	if (!slot->goal)
+		return slot_is_empty(slot);
+	return slot->incumbent && !slot->successor && slot->incumbent->generation == slot->goal &&
+		slot->incumbent->state == WORKER_READY;
+}
+
+bool
+slot_is_alone(const struct slot *slot)
+{
+	return (!slot->incumbent || slot->incumbent->generation == slot->goal) &&
+		(!slot->successor || slot->successor->generation == slot->goal);
+}
+
+struct worker *
+slot_ready_worker(const struct slot *slot, const struct generation *generation)
+{
+	struct worker *const candidates[] = { slot->successor, slot->incumbent };
+
+	for (size_t i = 0; i < ARRAY_LEN(candidates); i++) {
+		struct worker *w = candidates[i];
+
+		if (w && w->state == WORKER_READY && !w->leaving_soon && (!generation || w->generation == generation))
+			return w;
+	}
+	return NULL;
+}
+
+bool
+slot_is_ready(const struct slot *slot, const struct generation *generation)
+{
+	const struct worker *w = slot_ready_worker(slot, generation);
+	uint64_t left;
+
+	return w && worker_is_seasoned(w, slot->host->workers.live->roll.settle_us, &left);
+}
+
+void
+slot_free(struct slot *slot)
+{
+	if (!slot)
+		return;
+	event_free(slot->on_timer);
+	generation_unref(slot->goal);
+	free(slot);
+}

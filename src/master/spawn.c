@@ -1,0 +1,271 @@
+/*
+ * Starting a program under the worker contract.
+ *
+ * The environment is made before the fork; between fork and exec the child makes system calls only.
+ */
+#include "master/spawn.h"
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/text.h"
+#include "ipc/contract.h"
+#include "ipc/message.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+
+/* Variables that belong to the master alone, or are set anew for each worker. */
+static const char *const withheld[] = {
+	CONTRACT_ENV_LISTEN_FDS,
+	CONTRACT_ENV_LISTEN_PID,
+	CONTRACT_ENV_LISTEN_FDNAMES,
+	CONTRACT_ENV_CONTROL_FD,
+	CONTRACT_ENV_STATUS_FD,
+	CONTRACT_ENV_CONFIG_FD,
+	CONTRACT_ENV_STATS_FD,
+	CONTRACT_ENV_SLOT,
+	CONTRACT_ENV_GENERATION,
+	"NOTIFY_SOCKET",
+	"WATCHDOG_PID",
+	"WATCHDOG_USEC",
+	"MAINPID",
+};
+
+enum { SETTINGS_MAX = 9, PID_DIGITS = 20 };
+
+/* The child's environment: the master's strings, borrowed, and our own. */
+struct environment {
+	char **all; /* NULL at the end */
+	char *own[SETTINGS_MAX];
+	size_t n_own;
+	char *pid_digits; /* in LISTEN_PID=, to be filled in by the child */
+};
+
+static bool
+is_withheld(const char *setting)
+{
+	size_t len = strcspn(setting, "=");
+
+	for (size_t i = 0; i < ARRAY_LEN(withheld); i++)
+		if (strlen(withheld[i]) == len && strncmp(withheld[i], setting, len) == 0)
+			return true;
+	return false;
+}
+
+static void
+environment_done(struct environment *env)
+{
+	for (size_t i = 0; i < env->n_own; i++)
+		free(env->own[i]);
+	free(env->all);
+}
+
+/* Adds one of our own; takes `setting`, which is NULL when there was no memory for it. */
+static int
+environment_add(struct environment *env, char *setting)
+{
+	if (!setting)
+		return -ENOMEM;
+	env->own[env->n_own++] = setting;
+	return 0;
+}
+
+static int
+add_descriptor(struct environment *env, const char *name, int source, int *next_fd)
+{
+	if (source < 0)
+		return 0;
+	return environment_add(env, text_format("%s=%d", name, (*next_fd)++));
+}
+
+static int
+environment_init(struct environment *env, const struct spawn *spawn)
+{
+	int fd = CONTRACT_LISTEN_FIRST + (int)spawn->n_listeners;
+	size_t n = 0, used = 0;
+
+	*env = (struct environment){ 0 };
+	if (environment_add(env, text_format("LISTEN_PID=%*s", PID_DIGITS, "")) < 0)
+		return -ENOMEM;
+	env->pid_digits = strchr(env->own[0], '=') + 1;
+	if (environment_add(env, text_format("LISTEN_FDS=%zu", spawn->n_listeners)) < 0 ||
+		environment_add(env, text_format("LISTEN_FDNAMES=%s", spawn->listener_names)) < 0 ||
+		add_descriptor(env, CONTRACT_ENV_CONTROL_FD, spawn->control_fd, &fd) < 0 ||
+		add_descriptor(env, CONTRACT_ENV_STATUS_FD, spawn->status_fd, &fd) < 0 ||
+		add_descriptor(env, CONTRACT_ENV_CONFIG_FD, spawn->config_fd, &fd) < 0 ||
+		add_descriptor(env, CONTRACT_ENV_STATS_FD, spawn->stats_fd, &fd) < 0 ||
+		environment_add(env, text_format("GRACEFULD_SLOT=%u", spawn->slot)) < 0 ||
+		environment_add(env, text_format("GRACEFULD_GENERATION=%" PRIu64, spawn->generation)) < 0)
+		return -ENOMEM;
+	while (environ[n])
+		n++;
+	env->all = calloc(n + SETTINGS_MAX + 1, sizeof(*env->all));
+	if (!env->all)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		if (!is_withheld(environ[i]))
+			env->all[used++] = environ[i];
+	memcpy(env->all + used, env->own, env->n_own * sizeof(*env->own));
+	return 0;
+}
+
+/*
+ * Lines the descriptors up from 3 on and closes all others. In two rounds, because a source may stand where another one
+ * has to go: first all are copied out of the way, then into place, where they lose close-on-exec.
+ */
+static int
+place_descriptors(const struct spawn *spawn)
+{
+	const int rest[] = { spawn->control_fd, spawn->status_fd, spawn->config_fd, spawn->stats_fd };
+	int n = (int)spawn->n_listeners, high[SPAWN_LISTENERS_MAX + ARRAY_LEN(rest)];
+	int floor = CONTRACT_LISTEN_FIRST + n + (int)ARRAY_LEN(rest);
+
+	for (int i = 0; i < n; i++)
+		if ((high[i] = fcntl(spawn->listeners[i], F_DUPFD_CLOEXEC, floor)) < 0)
+			return -errno;
+	for (size_t i = 0; i < ARRAY_LEN(rest); i++)
+		if (rest[i] >= 0 && (high[n++] = fcntl(rest[i], F_DUPFD_CLOEXEC, floor)) < 0)
+			return -errno;
+	for (int i = 0; i < n; i++)
+		if (dup2(high[i], CONTRACT_LISTEN_FIRST + i) < 0)
+			return -errno;
+	if (close_range(CONTRACT_LISTEN_FIRST + (unsigned)n, ~0u, 0) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Standard input from nowhere, standard output where it is wanted. */
+static int
+place_standard(const struct spawn *spawn)
+{
+	cleanup_fd int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
+		return -errno;
+	if (spawn->stdout_fd >= 0 && dup2(spawn->stdout_fd, STDOUT_FILENO) < 0)
+		return -errno;
+	return 0;
+}
+
+/* The master blocks and ignores signals, which exec would pass on. */
+static void
+reset_signals(void)
+{
+	struct sigaction def = { .sa_handler = SIG_DFL };
+	sigset_t none;
+
+	for (int s = 1; s < NSIG; s++)
+		sigaction(s, &def, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int
+limit_open_files(unsigned n)
+{
+	struct rlimit limit;
+
+	if (n == 0)
+		return 0;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -errno;
+	limit.rlim_cur = n;
+	return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? -errno : 0;
+}
+
+static void
+write_pid(char *digits)
+{
+	unsigned pid = (unsigned)getpid();
+	int n = 0;
+
+	for (unsigned rest = pid; rest > 0; rest /= 10)
+		n++;
+	digits[n] = '\0';
+	for (; n > 0; pid /= 10)
+		digits[--n] = (char)('0' + pid % 10);
+}
+
+/*
+ * Says why this process never came to be what it should: on the status pipe in the words of the contract; one that has none,
+ * as a plain line where its output is read.
+ */
+static _Noreturn void
+fail_in_child(int status_fd, const char *what, const char *program, int error)
+{
+	char text[512], line[MESSAGE_MAX];
+
+	snprintf(text, sizeof(text), "cannot %s %s: %s", what, program, strerror(-error));
+	if (status_fd >= 0)
+		(void)!write(status_fd, line, message_format_text(line, MESSAGE_FAILED, text));
+	else
+		dprintf(STDOUT_FILENO, "%s\n", text);
+	_exit(EX_OSERR);
+}
+
+static _Noreturn void
+run_child(const struct spawn *spawn, struct environment *env)
+{
+	const char *program = spawn->argv[0];
+	/* where place_descriptors puts the status pipe; until then the master's own copy serves */
+	int status_fd = spawn->status_fd, r;
+
+	reset_signals();
+	write_pid(env->pid_digits);
+	r = place_standard(spawn);
+	if (r < 0)
+		fail_in_child(status_fd, "prepare", program, r);
+	r = place_descriptors(spawn);
+	if (r < 0)
+		fail_in_child(status_fd, "pass descriptors to", program, r);
+	if (status_fd >= 0)
+		status_fd = CONTRACT_LISTEN_FIRST + (int)spawn->n_listeners + (spawn->control_fd >= 0);
+	r = limit_open_files(spawn->open_files);
+	if (r < 0)
+		fail_in_child(status_fd, "set limits.open_files for", program, r);
+	r = identity_assume(spawn->identity);
+	if (r < 0)
+		fail_in_child(status_fd, "change the account for", program, r);
+	execve(program, (char *const *)(uintptr_t)spawn->argv, env->all);
+	fail_in_child(status_fd, "run", program, -errno);
+}
+
+int
+spawn_process(const struct spawn *spawn, pid_t *ret_pid, int *ret_pidfd)
+{
+	struct environment env;
+	int r = -E2BIG, pidfd;
+	pid_t pid;
+
+	if (spawn->n_listeners > SPAWN_LISTENERS_MAX)
+		return r;
+	r = environment_init(&env, spawn);
+	if (r == 0) {
+		pid = fork();
+		if (pid == 0)
+			run_child(spawn, &env);
+		r = pid < 0 ? -errno : 0;
+	}
+	environment_done(&env);
+	if (r < 0)
+		return r;
+	/* the child is ours and not reaped, so its pid can't be another's */
+	pidfd = pidfd_open(pid, 0);
+	if (pidfd < 0) {
+		r = -errno;
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		return r;
+	}
+	*ret_pid = pid;
+	*ret_pidfd = pidfd;
+	return 0;
+}

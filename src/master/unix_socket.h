@@ -1,0 +1,24 @@
+/*
+ * A listening UNIX socket in the file system, which is never missing while it is replaced.
+ */
+#ifndef MASTER_UNIX_SOCKET_H
+#define MASTER_UNIX_SOCKET_H
+
+#include "config/config.h"
+
+#include <sys/types.h>
+
+/*
+ * Binds under a temporary name beside spec->path, sets mode and owner, listens, and renames it over what is there: a socket that nobody
+ * listens on. A living socket is -EADDRINUSE, anything else -EEXIST.
+ * The descriptor with *ret_inode, by which unix_socket_unlink knows it again; or negative errno.
+ */
+int unix_socket_listen(const struct config_listen *spec, ino_t *ret_inode);
+
+/* Sets mode and owner as the spec says. 0; -ENOENT for an unknown account; or negative errno. */
+int unix_socket_set_access(const char *path, const struct config_listen *spec);
+
+/* Removes the path, if it is still that socket. */
+void unix_socket_unlink(const char *path, ino_t inode);
+
+#endif

@@ -1,0 +1,622 @@
+/*
+ * One worker process, from its start until it is reaped.
+ */
+#include "master/worker.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "ipc/contract.h"
+#include "master/log_event.h"
+#include "master/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+
+static void worker_input(struct worker *w, enum worker_input input, const char *reason);
+
+const char *
+worker_name(const struct worker *w, char buf[static 64])
+{
+	snprintf(buf, 64, "worker %u gen %" PRIu64 " pid %d", w->slot, w->generation->number, (int)w->pid);
+	return buf;
+}
+
+/* Remembers why it is lost: the first cause, since what follows is only its consequence. */
+static void __attribute__((format(printf, 2, 3)))
+set_failure(struct worker *w, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (*w->failure)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(w->failure, sizeof(w->failure), fmt, ap);
+	va_end(ap);
+}
+
+static void
+send_signal(struct worker *w, int sig)
+{
+	/* ESRCH: it has exited, and pidfd tells in a moment */
+	if (pidfd_send_signal(w->pidfd, sig, NULL, 0) < 0 && errno != ESRCH)
+		log_event(LOG_ERR, EVENT_WORKER_FAILED, (int)w->slot, w->generation->number,
+			"cannot signal worker %u: %s", w->slot, strerror(errno));
+}
+
+/*
+ * A line to the worker. The pipe holds 64 KiB and few lines are ever sent, so a full one means a worker that reads
+ * nothing; a closed one, that it is going. Either way what counts comes by another road: the deadline, or the reaping.
+ */
+static void
+send_line(struct worker *w, const char *line, size_t len)
+{
+	if (write(w->control_fd, line, len) < 0)
+		log_debug("worker %u did not take \"%.*s\": %s", w->slot, (int)len - 1, line, strerror(errno));
+}
+
+static void
+arm(struct event *timer, uint64_t us)
+{
+	struct timeval tv = clock_timeval(us);
+
+	if (us > 0)
+		event_add(timer, &tv);
+	else
+		event_del(timer);
+}
+
+/* How long it may stay in the state it is in; 0: for ever. */
+static uint64_t
+state_timeout(const struct worker *w)
+{
+	switch (w->state) {
+	case WORKER_STARTING:
+		return w->host->live->roll.ready_timeout_us;
+	case WORKER_READY:
+		return w->generation->config->hang_timeout_us;
+	case WORKER_DRAINING:
+		/* a timeout of 0 is over at once, not never */
+		return w->host->live->drain_timeout_us > 0 ? w->host->live->drain_timeout_us : 1;
+	case WORKER_STOPPING:
+		return WORKER_STOP_TIMEOUT_US;
+	case WORKER_KILLING:
+		return w->hung ? WORKER_ABORT_TIMEOUT_US : WORKER_KILL_INTERVAL_US;
+	default:
+		return 0;
+	}
+}
+
+static void
+tell_drain(struct worker *w, uint64_t us)
+{
+	char line[MESSAGE_MAX];
+
+	send_line(w, line, message_format_drain(line, us));
+}
+
+static void
+tell_stop(struct worker *w)
+{
+	char line[MESSAGE_MAX];
+
+	send_line(w, line, message_format_word(line, MESSAGE_STOP));
+	send_signal(w, SIGTERM);
+}
+
+/* What is done to the worker as it enters its state. */
+static void
+act_on_entry(struct worker *w)
+{
+	if (w->state == WORKER_DRAINING)
+		tell_drain(w, w->host->live->drain_timeout_us);
+	else if (w->state == WORKER_STOPPING && !w->drained)
+		tell_stop(w);
+	else if (w->state == WORKER_KILLING)
+		send_signal(w, w->hung ? SIGABRT : SIGKILL);
+}
+
+static void
+forget_process(struct worker *w)
+{
+	event_del(w->on_exit);
+	event_del(w->on_status);
+	event_del(w->on_eof_grace);
+	fd_close(&w->pidfd);
+	fd_close(&w->control_fd);
+	fd_close(&w->status_fd);
+}
+
+/* The one writer of the state. */
+static void
+enter_state(struct worker *w, enum worker_state next, const char *reason)
+{
+	char name[64];
+
+	log_event(w->failed && next >= WORKER_STOPPING ? LOG_WARNING : LOG_INFO, EVENT_WORKER_STATE, (int)w->slot,
+		w->generation->number, "%s: %s -> %s%s%s%s", worker_name(w, name), worker_state_name(w->state),
+		worker_state_name(next), *reason ? " (" : "", reason, *reason ? ")" : "");
+	w->state = next;
+	w->state_since_us = clock_now_us();
+	if (next == WORKER_READY)
+		w->ready_since_us = w->state_since_us;
+	arm(w->on_deadline, state_timeout(w));
+	if (next == WORKER_EXITED)
+		forget_process(w);
+	else
+		act_on_entry(w);
+	w->host->changed(w->host->arg);
+}
+
+static void
+worker_input(struct worker *w, enum worker_input input, const char *reason)
+{
+	const struct worker_transition *t = worker_state_next(w->state, input);
+	char name[64];
+
+	if (t->violation) {
+		log_event(LOG_ERR, EVENT_WORKER_PROTOCOL, (int)w->slot, w->generation->number,
+			"%s: protocol error: said \"%s\" while %s", worker_name(w, name), reason,
+			worker_state_name(w->state));
+		set_failure(w, "broke the protocol: said \"%s\" while %s", reason, worker_state_name(w->state));
+	}
+	if (t->failure) {
+		w->failed = true;
+		set_failure(w, "%s", reason);
+	}
+	if (t->next != w->state)
+		enter_state(w, t->next, reason);
+}
+
+/* ---- what it says ---- */
+
+static void
+on_ready(struct worker *w, const struct message *m)
+{
+	char reason[48];
+
+	(void)m;
+	if (w->state != WORKER_STARTING) {
+		worker_input(w, WORKER_SAYS_READY, "ready");
+		return;
+	}
+	snprintf(reason, sizeof(reason), "after %.1f ms", (double)(clock_now_us() - w->started_us) / (double)US_PER_MS);
+	worker_input(w, WORKER_SAYS_READY, reason);
+}
+
+static void
+on_alive(struct worker *w, const struct message *m)
+{
+	(void)m;
+	if (w->state == WORKER_READY)
+		arm(w->on_deadline, state_timeout(w));
+}
+
+static void
+on_worker_status(struct worker *w, const struct message *m)
+{
+	char name[64];
+
+	snprintf(w->status, sizeof(w->status), "%s", m->text);
+	log_event(LOG_DEBUG, EVENT_WORKER_STATUS, (int)w->slot, w->generation->number, "%s: %s",
+		worker_name(w, name), w->status);
+}
+
+/* For programs that have no counter page of their own: their numbers go into the page for them. */
+static void
+on_stats(struct worker *w, const struct message *m)
+{
+	char pairs[MESSAGE_MAX], *rest = pairs;
+	const char *key;
+	uint64_t value;
+
+	snprintf(pairs, sizeof(pairs), "%s", m->text);
+	while (message_next_pair(&rest, &key, &value) > 0)
+		for (enum counter c = 0; c < COUNTER_COUNT; c++)
+			if (strcmp(key, counters_name(c)) == 0)
+				atomic_store_explicit(&w->counters->word[c], value, memory_order_relaxed);
+}
+
+static void
+on_drained(struct worker *w, const struct message *m)
+{
+	w->drained = true;
+	w->finished = m->drained.finished;
+	w->handed = m->drained.handed;
+	w->cut = m->drained.cut;
+	worker_input(w, WORKER_SAYS_DRAINED, "drained");
+}
+
+static void
+on_failed(struct worker *w, const struct message *m)
+{
+	char reason[sizeof(w->failure)];
+
+	snprintf(reason, sizeof(reason), "failed: %s", m->text);
+	worker_input(w, WORKER_SAYS_FAILED, reason);
+}
+
+static void
+on_hello(struct worker *w, const struct message *m)
+{
+	char reason[80];
+
+	w->said_hello = true;
+	if (m->hello.version == CONTRACT_VERSION)
+		return;
+	snprintf(reason, sizeof(reason), "failed: speaks version %" PRIu64 " of the protocol, not %d",
+		m->hello.version, CONTRACT_VERSION);
+	worker_input(w, WORKER_SAYS_FAILED, reason);
+}
+
+static void
+on_unknown(struct worker *w, const struct message *m)
+{
+	char name[64];
+
+	if (w->said_unknown)
+		return;
+	w->said_unknown = true;
+	log_event(LOG_NOTICE, EVENT_WORKER_PROTOCOL, (int)w->slot, w->generation->number,
+		"%s: ignored an unknown message: \"%.200s\"; further ones are not logged", worker_name(w, name), m->text);
+}
+
+/* The line, or what there is of it, breaks the protocol: whatever the worker is, it is not to be trusted. */
+static int
+reject_line(struct worker *w, const char *line, size_t len, const char *what)
+{
+	char shown[400], reason[sizeof(w->failure)], name[64];
+
+	text_escape(shown, sizeof(shown), line, len);
+	log_event(LOG_ERR, EVENT_WORKER_PROTOCOL, (int)w->slot, w->generation->number,
+		"%s: protocol error: %s: \"%s\"", worker_name(w, name), what, shown);
+	snprintf(reason, sizeof(reason), "broke the protocol: %s", what);
+	event_del(w->on_status);
+	worker_input(w, WORKER_PIPE_LOST, reason);
+	return -EBADMSG;
+}
+
+/* A line_fn. */
+static int
+on_line(char *line, void *arg)
+{
+	static void (*const handlers[MESSAGE_TYPES])(struct worker *, const struct message *) = {
+		[MESSAGE_UNKNOWN] = on_unknown,
+		[MESSAGE_HELLO] = on_hello,
+		[MESSAGE_READY] = on_ready,
+		[MESSAGE_ALIVE] = on_alive,
+		[MESSAGE_STATUS] = on_worker_status,
+		[MESSAGE_STATS] = on_stats,
+		[MESSAGE_DRAINED] = on_drained,
+		[MESSAGE_FAILED] = on_failed,
+	};
+	char raw[MESSAGE_MAX];
+	struct worker *w = arg;
+	struct message message;
+	const char *error;
+
+	snprintf(raw, sizeof(raw), "%s", line);
+	if (message_parse(line, MESSAGE_TO_MASTER, &message, &error) < 0)
+		return reject_line(w, raw, strlen(raw), error);
+	/* a child that could not even be started says `failed` in the worker's stead */
+	if (w->said_hello == (message.type == MESSAGE_HELLO) && message.type != MESSAGE_FAILED)
+		return reject_line(w, raw, strlen(raw), w->said_hello ? "hello again" : "the first line must be hello");
+	handlers[message.type](w, &message);
+	return w->state >= WORKER_KILLING ? -ECANCELED : 0;
+}
+
+static enum line_reader_result
+read_status(struct worker *w)
+{
+	enum line_reader_result result = line_reader_read(&w->reader, w->status_fd, on_line, w);
+
+	if (result == LINE_READER_BAD)
+		reject_line(w, w->reader.data, w->reader.len,
+			w->reader.len == sizeof(w->reader.data) ? "a line without end" : "a line with control characters");
+	return result;
+}
+
+/* event: the status pipe */
+static void
+on_status(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd, (void)what;
+	switch (read_status(w)) {
+	case LINE_READER_AGAIN:
+		break;
+	case LINE_READER_EOF:
+	case LINE_READER_ERROR:
+		/* mostly the process is just exiting; that tells more than a closed pipe */
+		event_del(w->on_status);
+		arm(w->on_eof_grace, WORKER_EOF_GRACE_US);
+		break;
+	case LINE_READER_BAD:
+	case LINE_READER_STOPPED:
+		event_del(w->on_status);
+		break;
+	}
+}
+
+/* event: still alive a while after its status pipe was closed */
+static void
+on_eof_grace(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	worker_input(arg, WORKER_PIPE_LOST, "closed its status pipe");
+}
+
+/* ---- its end ---- */
+
+static const char *
+describe_exit(const siginfo_t *info, char *buf, size_t size)
+{
+	if (info->si_code == CLD_EXITED)
+		snprintf(buf, size, "status %d", info->si_status);
+	else
+		snprintf(buf, size, "signal %d, %s%s", info->si_status, strsignal(info->si_status),
+			info->si_code == CLD_DUMPED ? ", core dumped" : "");
+	return buf;
+}
+
+/* Says what became of its connections: by its own word, else by what the counter page still has. */
+static void
+settle_connections(struct worker *w)
+{
+	char name[64];
+
+	if (!w->drained)
+		w->cut = counters_get(w->counters, COUNTER_CONNECTIONS);
+	if (!w->drained && w->cut == 0)
+		return;
+	if (w->drained)
+		log_event(LOG_INFO, EVENT_WORKER_DRAINED, (int)w->slot, w->generation->number,
+			"%s: drained: %" PRIu64 " finished, %" PRIu64 " handed over, %" PRIu64 " cut",
+			worker_name(w, name), w->finished, w->handed, w->cut);
+	else
+		log_event(LOG_WARNING, EVENT_WORKER_DRAINED, (int)w->slot, w->generation->number,
+			"%s: died with %" PRIu64 " connections open", worker_name(w, name), w->cut);
+}
+
+/* event: the pidfd */
+static void
+on_exit_event(evutil_socket_t fd, short what, void *arg)
+{
+	char how[64], failure[128];
+	struct worker *w = arg;
+	siginfo_t info = { 0 };
+
+	(void)what;
+	if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+		return;
+	/* its last words may be in the pipe yet; a grandchild may hold it open, so no more than it can hold */
+	for (int i = 0; i < 16 && w->state < WORKER_KILLING && event_pending(w->on_status, EV_READ, NULL); i++)
+		if (read_status(w) != LINE_READER_AGAIN)
+			break;
+	describe_exit(&info, how, sizeof(how));
+	snprintf(failure, sizeof(failure), info.si_code == CLD_EXITED ? "exited with %s" : "was killed by %s", how);
+	if (worker_state_next(w->state, WORKER_REAPED)->failure) {
+		w->failed = true;
+		set_failure(w, "%s", failure);
+	}
+	settle_connections(w);
+	worker_input(w, WORKER_REAPED, how);
+}
+
+/* event: the state's time is over */
+static void
+on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	static const char *const reasons[WORKER_STATES] = {
+		[WORKER_STARTING] = "was not ready in time",
+		[WORKER_READY] = "hangs: no heartbeat",
+		[WORKER_DRAINING] = "drain_timeout",
+		[WORKER_STOPPING] = "did not stop in time",
+		[WORKER_KILLING] = "is still there",
+	};
+	struct worker *w = arg;
+	char name[64];
+
+	(void)fd, (void)what;
+	if (w->state != WORKER_KILLING) {
+		w->hung = w->state == WORKER_READY;
+		worker_input(w, WORKER_DEADLINE, reasons[w->state]);
+		return;
+	}
+	if (!w->hung)
+		log_event(LOG_ERR, EVENT_WORKER_FAILED, (int)w->slot, w->generation->number,
+			"%s: still there %.0f s after SIGKILL", worker_name(w, name),
+			(double)(clock_now_us() - w->state_since_us) / (double)US_PER_SEC);
+	w->hung = false; /* SIGABRT has had its time */
+	send_signal(w, SIGKILL);
+	arm(w->on_deadline, state_timeout(w));
+}
+
+/* ---- from outside ---- */
+
+/* The descriptors of a worker to be, the child's ends among them. */
+struct ends {
+	int control[2], status[2], stats;
+};
+
+static void
+ends_close(struct ends *e)
+{
+	fd_close(&e->control[0]);
+	fd_close(&e->control[1]);
+	fd_close(&e->status[0]);
+	fd_close(&e->status[1]);
+	fd_close(&e->stats);
+}
+
+static int
+ends_open(struct ends *e)
+{
+	*e = (struct ends){ { -1, -1 }, { -1, -1 }, -1 };
+	if (pipe2(e->control, O_CLOEXEC) < 0 || pipe2(e->status, O_CLOEXEC) < 0)
+		return -errno;
+	e->stats = counters_create();
+	return e->stats < 0 ? e->stats : 0;
+}
+
+static int
+start_process(struct worker *w, struct ends *e, const int *listeners, size_t n_listeners, const char *names)
+{
+	unsigned open_files = w->generation->config->limits.open_files;
+	const char *const argv[] = { w->host->program, NULL };
+	const struct spawn spawn = {
+		.argv = argv,
+		.listeners = listeners,
+		.n_listeners = n_listeners,
+		.listener_names = names,
+		.control_fd = e->control[0],
+		.status_fd = e->status[1],
+		.config_fd = w->generation->config_fd,
+		.stats_fd = e->stats,
+		.stdout_fd = -1,
+		.slot = w->slot,
+		.generation = w->generation->number,
+		.open_files = open_files > 0 ? open_files : w->host->open_files,
+		.identity = &w->generation->identity,
+	};
+	int r = fd_set_nonblock(e->control[1], true);
+
+	if (r == 0)
+		r = fd_set_nonblock(e->status[0], true);
+	return r < 0 ? r : spawn_process(&spawn, &w->pid, &w->pidfd);
+}
+
+/* The events last, so that what fails before leaves nothing to undo but memory. */
+static int
+make_events(struct worker *w)
+{
+	struct event_base *base = w->host->base;
+
+	w->on_exit = event_new(base, w->pidfd, EV_READ | EV_PERSIST, on_exit_event, w);
+	w->on_status = event_new(base, w->status_fd, EV_READ | EV_PERSIST, on_status, w);
+	w->on_deadline = evtimer_new(base, on_deadline, w);
+	w->on_eof_grace = evtimer_new(base, on_eof_grace, w);
+	if (!w->on_exit || !w->on_status || !w->on_deadline || !w->on_eof_grace)
+		return -ENOMEM;
+	if (event_add(w->on_exit, NULL) < 0 || event_add(w->on_status, NULL) < 0)
+		return -EIO;
+	return 0;
+}
+
+/* The process runs, but can't be watched: it must not stay. */
+static void
+kill_unwatched(struct worker *w)
+{
+	if (w->pidfd < 0)
+		return;
+	pidfd_send_signal(w->pidfd, SIGKILL, NULL, 0);
+	waitid(P_PIDFD, (id_t)w->pidfd, NULL, WEXITED);
+}
+
+struct worker *
+worker_start(const struct worker_host *host, unsigned slot, struct generation *generation, const int *listeners,
+	size_t n_listeners, const char *names, const char *reason)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+	struct ends ends = { { -1, -1 }, { -1, -1 }, -1 };
+	char name[64];
+	int r = -ENOMEM;
+
+	if (w) {
+		*w = (struct worker){ .host = host, .slot = slot, .generation = generation_ref(generation),
+			.pidfd = -1, .control_fd = -1, .status_fd = -1 };
+		line_reader_init(&w->reader);
+		r = ends_open(&ends);
+	}
+	if (r == 0 && !(w->counters = counters_map(ends.stats)))
+		r = -errno;
+	if (r == 0)
+		r = start_process(w, &ends, listeners, n_listeners, names);
+	if (r == 0) {
+		w->control_fd = take_fd(&ends.control[1]);
+		w->status_fd = take_fd(&ends.status[0]);
+		r = make_events(w);
+	}
+	ends_close(&ends);
+	if (r < 0) {
+		if (w) {
+			kill_unwatched(w);
+			worker_free(w);
+		}
+		errno = -r;
+		return NULL;
+	}
+	w->started_us = w->state_since_us = clock_now_us();
+	arm(w->on_deadline, state_timeout(w));
+	log_event(LOG_INFO, EVENT_WORKER_STATE, (int)slot, generation->number, "%s: new -> starting (%s)",
+		worker_name(w, name), reason);
+	return w;
+}
+
+void
+worker_drain(struct worker *w, const char *reason)
+{
+	worker_input(w, WORKER_TOLD_DRAIN, reason);
+}
+
+void
+worker_stop(struct worker *w, const char *reason)
+{
+	worker_input(w, WORKER_TOLD_STOP, reason);
+}
+
+void
+worker_retime(struct worker *w)
+{
+	uint64_t past = clock_now_us() - w->state_since_us, whole = w->host->live->drain_timeout_us;
+
+	if (w->state != WORKER_DRAINING)
+		return;
+	tell_drain(w, whole > past ? whole - past : 0);
+	arm(w->on_deadline, whole > past ? whole - past : 1);
+}
+
+bool
+worker_is_seasoned(const struct worker *w, uint64_t settle_us, uint64_t *ret_left)
+{
+	uint64_t past = clock_now_us() - w->state_since_us;
+
+	*ret_left = 0;
+	if (w->state != WORKER_READY)
+		return false;
+	if (past < settle_us)
+		*ret_left = settle_us - past;
+	return past >= settle_us;
+}
+
+static void
+free_event(struct event *event)
+{
+	if (event)
+		event_free(event);
+}
+
+void
+worker_free(struct worker *w)
+{
+	free_event(w->on_exit);
+	free_event(w->on_status);
+	free_event(w->on_deadline);
+	free_event(w->on_eof_grace);
+	fd_close(&w->pidfd);
+	fd_close(&w->control_fd);
+	fd_close(&w->status_fd);
+	counters_unmap(w->counters);
+	generation_unref(w->generation);
+	free(w);
+}

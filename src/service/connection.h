@@ -1,0 +1,55 @@
+/*
+ * The connections of a service that answers bytes with bytes: reading, sending what goes at once
+ * and keeping the rest, the client's FIN, the end. What a service adds is one function that is
+ * given the bytes.
+ *
+ * Memory is bounded by taking turns: while anything is left to send, nothing is read. So a
+ * connection holds at most the unsent part of one answer, and an idle one no buffer at all. And
+ * work is bounded: one read of at most CONNECTION_READ_MAX and one send for each time that the
+ * event loop finds the connection ready, so a fast client doesn't keep the others waiting.
+ */
+#ifndef SERVICE_CONNECTION_H
+#define SERVICE_CONNECTION_H
+
+#include "service/service.h"
+
+#include <stddef.h>
+
+/*
+ * As much as a loopback peer's socket buffer hands over in one go; larger reads bring nothing, and
+ * twice this much makes a visible pause for the others.
+ */
+#define CONNECTION_READ_MAX (64 * 1024)
+
+struct connection;
+
+struct connection_handler {
+	const char *service; /* who speaks in the log */
+	/*
+	 * Bytes have come: never none, gone when the call returns. Answers with connection_send, at
+	 * most once. Returns 0, or negative errno to have the connection closed by force.
+	 */
+	int (*on_data)(struct connection *connection, const char *data, size_t len);
+};
+
+/*
+ * Sends what goes at once and keeps a copy of the rest, which is sent as the client makes room.
+ * From on_data only. 0, or negative errno, to be returned by on_data.
+ */
+int connection_send(struct connection *connection, const void *data, size_t len);
+
+/* What the connection's service was started with. */
+struct service_host *connection_host(struct connection *connection);
+
+/* The number that names it in the log: its descriptor. */
+int connection_id(const struct connection *connection);
+
+/* The rest of a service, in the form of struct service_ops; `service` is what connections_start
+ * made. */
+int connections_start(
+	struct service_host *host, const struct connection_handler *handler, void **ret_service);
+int connections_accept(void *service, int fd);
+void connections_cut(void *service);
+void connections_stop(void *service);
+
+#endif

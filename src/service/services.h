@@ -1,0 +1,12 @@
+/*
+ * The built-in services, one file each. Only registry.c needs to know them by name.
+ */
+#ifndef SERVICE_SERVICES_H
+#define SERVICE_SERVICES_H
+
+#include "service/service.h"
+
+const struct service_ops *service_hello(void); /* hello.c */
+const struct service_ops *service_echo(void);  /* echo.c */
+
+#endif

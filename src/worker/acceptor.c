@@ -1,0 +1,302 @@
+/*
+ * Accepting connections.
+ */
+#include "worker/acceptor.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "worker/episode.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/*
+ * Connections for each wake-up of a listener. Under load it saves most of the wake-ups between
+ * accepts (from 8 on more bring nothing that can be measured), and those who are connected already
+ * wait for 8 accepts at most, some 50 us.
+ */
+#define ACCEPT_BATCH 8
+
+/* The most that one queue can hold; a bound that is only met when connections arrive as fast as
+ * they are accepted. */
+#define ACCEPT_DRAIN_MAX SOMAXCONN
+
+/* How long to wait for descriptors or memory. Nothing tells when others give some back. */
+#define EXHAUSTED_PAUSE_US (100 * US_PER_MS)
+
+struct listener {
+	struct acceptor *acceptor;
+	struct event *event;
+	int fd; /* -1: closed */
+	char *name;
+};
+
+struct acceptor {
+	const struct acceptor_handler *handler;
+	void *arg;
+	struct event *pause_end;
+	struct episode exhaustion;   /* of descriptors or memory */
+	bool started, full, pausing; /* accepts when started, and neither of the others */
+	bool draining;		     /* accepts what waits, full or not, for the last time */
+	size_t n_open;		     /* listeners with fd >= 0 */
+	size_t n_listeners;
+	struct listener listeners[];
+};
+
+static void
+listener_close(struct listener *listener)
+{
+	if (listener->fd < 0)
+		return;
+	if (listener->event)
+		event_free(listener->event);
+	listener->event = NULL;
+	fd_close(&listener->fd);
+	listener->acceptor->n_open--;
+}
+
+/* Makes the events follow the flags. */
+static void
+acceptor_update(struct acceptor *acceptor)
+{
+	bool accepts = acceptor->started && !acceptor->full && !acceptor->pausing;
+
+	for (size_t i = 0; i < acceptor->n_listeners; i++) {
+		struct event *event = acceptor->listeners[i].event;
+
+		if (event && accepts)
+			event_add(event, NULL);
+		else if (event)
+			event_del(event);
+	}
+}
+
+/* event: the pause is over */
+static void
+on_pause_end(evutil_socket_t fd, short what, void *arg)
+{
+	struct acceptor *acceptor = arg;
+
+	(void)fd;
+	(void)what;
+	acceptor->pausing = false;
+	acceptor_update(acceptor);
+	episode_pause(&acceptor->exhaustion);
+}
+
+/* Descriptors or memory have run out: an event that stays ready would make the loop spin, so nobody
+ * looks at it for a while. */
+static void
+exhausted(struct acceptor *acceptor, int error)
+{
+	struct timeval pause = clock_timeval(EXHAUSTED_PAUSE_US);
+
+	if (episode_begin(&acceptor->exhaustion))
+		log_warning("cannot accept connections: %s; they wait, it is tried every %d ms",
+			strerror(error), (int)(EXHAUSTED_PAUSE_US / US_PER_MS));
+	acceptor->pausing = true;
+	event_add(acceptor->pause_end, &pause);
+	acceptor_update(acceptor);
+}
+
+/* An episode_fn */
+static void
+on_recovered(uint64_t lasted_us, void *arg)
+{
+	(void)arg;
+	log_notice(
+		"connections can be accepted again, after %.1f s", (double)lasted_us / US_PER_SEC);
+}
+
+/* The socket itself is at fault: it does not listen any more, or is none. Its event would stay
+ * ready for ever. */
+static void
+broken(struct listener *listener, int error)
+{
+	struct acceptor *acceptor = listener->acceptor;
+
+	log_error("cannot accept connections on %s any more: %s", listener->name, strerror(error));
+	listener_close(listener);
+	if (acceptor->n_open == 0 && !acceptor->draining)
+		acceptor->handler->on_deaf(acceptor->arg);
+}
+
+/* What may stand in accept4's way. */
+enum obstacle {
+	OBSTACLE_NONE,	/* the connection had an error of its own, or a signal came: go on with the
+			   next */
+	OBSTACLE_EMPTY, /* the queue */
+	OBSTACLE_EXHAUSTED, /* descriptors or memory */
+	OBSTACLE_BROKEN,    /* the listening socket */
+};
+
+static enum obstacle
+obstacle_of(int error)
+{
+	switch (error) {
+	case EAGAIN:
+		return OBSTACLE_EMPTY;
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+	case ENOSPC: /* epoll's user limit */
+		return OBSTACLE_EXHAUSTED;
+	case EBADF:
+	case EFAULT:
+	case EINVAL:
+	case ENOTSOCK:
+		return OBSTACLE_BROKEN;
+	default: /* accept(2): network errors already pending on the new socket, and EPERM of a
+		    firewall */
+		return OBSTACLE_NONE;
+	}
+}
+
+/* Accepts one and hands it on. */
+static enum obstacle
+accept_one(struct listener *listener)
+{
+	struct acceptor *acceptor = listener->acceptor;
+	cleanup_fd int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	enum obstacle obstacle = fd < 0 ? obstacle_of(errno) : OBSTACLE_NONE;
+	int error = errno, r;
+
+	if (fd >= 0) {
+		r = acceptor->handler->on_connection(fd, acceptor->arg);
+		if (r == 0)
+			take_fd(&fd);
+		else
+			obstacle = OBSTACLE_EXHAUSTED, error = -r;
+	}
+	if (obstacle == OBSTACLE_EXHAUSTED)
+		exhausted(acceptor, error);
+	if (obstacle == OBSTACLE_BROKEN)
+		broken(listener, error);
+	return obstacle;
+}
+
+/* Accepts up to `max`, unless something stops it. */
+static void
+accept_some(struct listener *listener, int max)
+{
+	struct acceptor *acceptor = listener->acceptor;
+
+	for (int i = 0; i < max && (acceptor->draining || !acceptor->full); i++)
+		if (accept_one(listener) != OBSTACLE_NONE)
+			break;
+}
+
+/* event: somebody waits in the queue */
+static void
+on_waiting(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	accept_some(arg, ACCEPT_BATCH);
+}
+
+/*
+ * No waiting for more bytes before a small answer is sent. Accepted sockets have this from their
+ * listener, at no system call for each. A UNIX socket knows no such thing.
+ */
+static void
+set_nodelay(int fd)
+{
+	int one = 1;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+}
+
+static int
+listener_init(struct listener *listener, struct acceptor *acceptor, struct event_base *base,
+	struct inherited_listener *inherited)
+{
+	listener->acceptor = acceptor;
+	listener->fd = take_fd(&inherited->fd);
+	listener->name = take_ptr(inherited->name);
+	acceptor->n_open++;
+	set_nodelay(listener->fd);
+	listener->event = event_new(base, listener->fd, EV_READ | EV_PERSIST, on_waiting, listener);
+	return listener->event ? 0 : -ENOMEM;
+}
+
+struct acceptor *
+acceptor_new(struct event_base *base, struct inheritance *inheritance,
+	const struct acceptor_handler *handler, void *arg)
+{
+	size_t n = inheritance->n_listeners;
+	struct acceptor *acceptor = calloc(1, sizeof(*acceptor) + n * sizeof(struct listener));
+	int r = 0;
+
+	if (!acceptor)
+		return NULL;
+	acceptor->handler = handler;
+	acceptor->arg = arg;
+	acceptor->n_listeners = n;
+	for (size_t i = 0; i < n; i++)
+		if (listener_init(&acceptor->listeners[i], acceptor, base,
+			    &inheritance->listeners[i]) < 0)
+			r = -ENOMEM;
+	acceptor->pause_end = evtimer_new(base, on_pause_end, acceptor);
+	if (r < 0 || !acceptor->pause_end || event_priority_set(acceptor->pause_end, 0) < 0 ||
+		episode_init(&acceptor->exhaustion, base, on_recovered, NULL) < 0) {
+		acceptor_free(acceptor);
+		return NULL;
+	}
+	return acceptor;
+}
+
+void
+acceptor_free(struct acceptor *acceptor)
+{
+	if (!acceptor)
+		return;
+	acceptor_close(acceptor);
+	for (size_t i = 0; i < acceptor->n_listeners; i++)
+		free(acceptor->listeners[i].name);
+	if (acceptor->pause_end)
+		event_free(acceptor->pause_end);
+	episode_done(&acceptor->exhaustion);
+	free(acceptor);
+}
+
+void
+acceptor_start(struct acceptor *acceptor)
+{
+	acceptor->started = true;
+	acceptor_update(acceptor);
+}
+
+void
+acceptor_set_full(struct acceptor *acceptor, bool full)
+{
+	if (acceptor->full == full)
+		return;
+	acceptor->full = full;
+	acceptor_update(acceptor);
+}
+
+void
+acceptor_drain(struct acceptor *acceptor)
+{
+	acceptor->draining = true;
+	for (size_t i = 0; i < acceptor->n_listeners; i++)
+		if (acceptor->listeners[i].fd >= 0)
+			accept_some(&acceptor->listeners[i], ACCEPT_DRAIN_MAX);
+	acceptor_close(acceptor);
+}
+
+void
+acceptor_close(struct acceptor *acceptor)
+{
+	if (acceptor->pause_end)
+		event_del(acceptor->pause_end);
+	for (size_t i = 0; i < acceptor->n_listeners; i++)
+		listener_close(&acceptor->listeners[i]);
+}

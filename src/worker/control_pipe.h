@@ -1,0 +1,28 @@
+/*
+ * The master's voice: lines from the control pipe, and its end.
+ */
+#ifndef WORKER_CONTROL_PIPE_H
+#define WORKER_CONTROL_PIPE_H
+
+#include <event2/event.h>
+#include <stdint.h>
+
+struct control_pipe;
+
+struct control_handler {
+	void (*on_drain)(uint64_t within_us, void *arg);
+	void (*on_stop)(void *arg);
+	/* The pipe has ended, or what came from it was no message: nothing will come from it any
+	 * more. Called at most once. */
+	void (*on_end)(void *arg);
+};
+
+/* Listens to `fd`, a non-blocking pipe that stays the caller's, at the highest priority of `base`.
+ * NULL: no memory. */
+struct control_pipe *control_pipe_new(
+	struct event_base *base, int fd, const struct control_handler *handler, void *arg);
+
+/* NULL is fine. Not from within a handler. */
+void control_pipe_free(struct control_pipe *pipe);
+
+#endif

@@ -1,0 +1,47 @@
+# All tests. Those written in Python are run by tests/run-pytest, one file at a time.
+include tests/unit/unit.mk
+include tests/unit/config.mk
+include tests/unit/master.mk
+include tests/config/local.mk
+include tests/fuzz/local.mk
+
+# The load generator of the scenarios and of the benchmark.
+check_PROGRAMS += tests/hammer
+tests_hammer_SOURCES = tests/hammer.c
+tests_hammer_CFLAGS = $(AM_CFLAGS) -pthread
+
+scenario_tests = \
+	tests/scenario/test_bad_generation.py \
+	tests/scenario/test_crash.py \
+	tests/scenario/test_drain.py \
+	tests/scenario/test_leak.py \
+	tests/scenario/test_limits.py \
+	tests/scenario/test_pipe.py \
+	tests/scenario/test_reject.py \
+	tests/scenario/test_reload.py \
+	tests/scenario/test_signals.py
+
+systemd_tests = \
+	tests/systemd/test_service.py \
+	tests/systemd/test_units.py
+
+TEST_EXTENSIONS = .py
+PY_LOG_COMPILER = $(srcdir)/tests/run-pytest
+AM_TESTS_ENVIRONMENT = \
+	GRACEFULD='$(abs_top_builddir)/gracefuld'; export GRACEFULD; \
+	GRACEFULD_WORKER='$(abs_top_builddir)/gracefuld-worker'; export GRACEFULD_WORKER; \
+	HAMMER='$(abs_top_builddir)/tests/hammer'; export HAMMER; \
+	GRACEFULD_BUILD='$(abs_top_builddir)'; export GRACEFULD_BUILD;
+
+TESTS += $(scenario_tests) $(systemd_tests)
+
+EXTRA_DIST += \
+	$(scenario_tests) \
+	$(systemd_tests) \
+	tests/run-pytest \
+	tests/scenario/conftest.py \
+	tests/scenario/harness.py \
+	tests/scenario/hostile_worker.py \
+	tests/systemd/box.py \
+	tests/systemd/conftest.py \
+	tests/systemd/sdbox

@@ -1,0 +1,94 @@
+"""What every scenario gets: a directory, a way to start daemons, a time limit, and the log of the daemon when it fails."""
+
+import os
+import shutil
+import signal
+import tempfile
+
+import pytest
+
+import harness
+
+TIME_LIMIT = 240  # seconds for one test: only a test that hangs comes near
+
+figures = pytest.StashKey()
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: not part of a quick run (GRACEFULD_QUICK=1)")
+    config.stash[figures] = []
+    harness.become_subreaper()
+
+
+def pytest_collection_modifyitems(config, items):
+    if os.environ.get("GRACEFULD_QUICK") == "1":
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        items[:] = [item for item in items if item not in slow]
+        config.hook.pytest_deselected(items=slow)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """The figures that the tests rest on, in passing tests too."""
+    for line in config.stash[figures]:
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def figure(request):
+    """Notes a figure for the summary."""
+    def note(text):
+        request.config.stash[figures].append(f"{request.node.name}: {text}")
+    return note
+
+
+@pytest.fixture(autouse=True)
+def time_limit():
+    def expired(*_):
+        raise harness.Deadline(f"the test took more than {TIME_LIMIT} s")
+    signal.signal(signal.SIGALRM, expired)
+    signal.alarm(TIME_LIMIT)
+    yield
+    signal.alarm(0)
+
+
+@pytest.fixture
+def directory():
+    """A directory with a short name, since the path of a UNIX socket has only 107 bytes."""
+    path = tempfile.mkdtemp(prefix="gracefuld-")
+    os.chmod(path, 0o755)  # for workers, which may run as another user
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def hostile(directory):
+    return harness.Hostile(directory)
+
+
+@pytest.fixture
+def port():
+    return harness.free_port()
+
+
+@pytest.fixture
+def launch(request, directory):
+    """Starts a daemon without waiting for it: launch(text, …)."""
+    daemons = []
+
+    def launch_one(text, **arguments):
+        daemons.append(harness.Daemon(directory, text, **arguments))
+        return daemons[-1]
+    yield launch_one
+    try:
+        for daemon in daemons:
+            daemon.close()
+    finally:
+        for daemon in daemons:
+            for when in ("call", "teardown"):
+                request.node.add_report_section(when, f"log of gracefuld[{daemon.pid}]", daemon.log.text())
+
+
+@pytest.fixture
+def start(launch):
+    """Starts a daemon and waits until it serves: start(text, …)."""
+    return lambda text, **arguments: launch(text, **arguments).wait_ready()

@@ -1,0 +1,162 @@
+"""Workers that die, hang or lose their master: the slot is filled again soon, and nobody else notices."""
+
+import os
+import re
+import signal
+import socket
+import time
+
+from harness import (Client, Load, assert_no_failure, children_of, config, is_alive, load_text, scaled, wait_gone,
+                     wait_until)
+
+QUICK = {"delay": 0.01, "max_delay": 0.1}
+
+
+def wait_replaced(daemon, worker, since):
+    """Waits until another worker serves the slot."""
+    daemon.wait_line(rf"worker {worker.slot} gen \d+ pid (?!{worker.pid}\b)\d+: starting -> ready", since=since)
+
+
+def test_killed_worker_is_replaced(start, port, figure):
+    daemon = start(config(port))
+    took = []
+    for _ in range(scaled(10, 3)):
+        worker, since, begun = daemon.worker(0), daemon.mark(), time.monotonic()
+        os.kill(worker.pid, signal.SIGKILL)
+        wait_replaced(daemon, worker, since)
+        took.append((time.monotonic() - begun) * 1000)
+        assert daemon.log.find(rf"pid {worker.pid}: \w+ -> exited \(signal 9\b", since)
+    figure(f"replaced after {min(took):.0f} to {max(took):.0f} ms (restart.delay 100 ms, growing)")
+
+
+def test_only_connections_of_the_killed_worker_are_lost(start, port, figure):
+    """A killed worker takes with it what it held, and what waited in nobody else's queue goes on."""
+    daemon = start(config(port, workers=2, restart=QUICK))
+    victim, other = daemon.worker(0), daemon.worker(1)
+    with Load(port, mode="hold", connections=200) as load:
+        load.wait_all_open()
+        held = int(re.search(r"(\d+) connections", next(
+            line for line in daemon.status() if f"pid {victim.pid} " in line))[1])
+        since = daemon.mark()
+        os.kill(victim.pid, signal.SIGKILL)
+        wait_replaced(daemon, victim, since)
+        seen = load.result()
+    figure(f"{held} of 200 were held by the killed worker, {seen['hold']['lost']} were lost")
+    assert seen["hold"]["lost"] == held
+    assert is_alive(other.pid)
+
+
+def test_kill_under_load(start, port, figure):
+    """Every connection that fails was being served by a worker that was killed: none is refused, none times out."""
+    connections = 32
+    daemon = start(config(port, workers=2, restart=QUICK))
+    kills = scaled(10, 2)
+    with Load(port, connections=connections) as load:
+        for _ in range(kills):
+            worker, since = daemon.worker(0), daemon.mark()
+            os.kill(worker.pid, signal.SIGKILL)
+            wait_replaced(daemon, worker, since)
+        seen = load.result()
+    figure(f"{kills} kills: {load_text(seen)}")
+    allowed = {"reset_before_reply", "eof_before_reply", "reset_mid_reply", "eof_mid_reply"}
+    assert all(n == 0 for kind, n in seen["failures"].items() if kind not in allowed), load_text(seen)
+    assert seen["failed_total"] <= kills * connections
+
+
+def test_crash_loop_backs_off_and_leaves_the_others_alone(start, port, hostile, figure):
+    """The first loss is made good at once, then the pauses double, each shortened by up to half at random."""
+    daemon = start(config(port, workers=2, restart={"delay": 0.02, "max_delay": 0.2}), worker=hostile.program)
+    other = daemon.worker(1)
+    hostile.plan("exit_1", slot=0)
+    daemon.kill_worker(0)
+    daemon.wait_line(r"slot 0: 8 crashes in a row")
+    pauses = [float(m[1]) for m in daemon.log.find(r"slot 0: [2-8] crashes in a row, the next start is in ([0-9.]+) s")]
+    figure("pauses: " + ", ".join(f"{pause * 1000:.0f}" for pause in pauses) + " ms")
+    assert len(pauses) == 7
+    assert pauses[0] < pauses[2] < pauses[4] <= max(pauses) <= 0.2
+    assert daemon.worker(1) == other
+    with Load(port, "--requests", "500") as load:
+        assert_no_failure(load.result(stop=False))
+    hostile.plan("real")
+    since = daemon.mark()
+    daemon.wait_line(r"worker 0 gen 1 pid \d+: starting -> ready", since=since)
+
+
+def test_reload_ends_a_crash_loop(start, port, hostile):
+    """The cure comes by a reload: it does not have to wait for the end of a long pause."""
+    daemon = start(config(port, workers=2, restart={"delay": 600, "max_delay": 600}), worker=hostile.program)
+    hostile.plan("exit_1", slot=0)
+    daemon.kill_worker(0)
+    daemon.wait_line(r"slot 0: 2 crashes in a row")
+    hostile.plan("real")
+    assert daemon.reload().word == "applied"
+    assert [w.slot for w in daemon.workers("ready")] == [0, 1]
+
+
+def test_stopped_worker_is_found_by_its_heartbeat(start, port, figure):
+    daemon = start(config(port, hang_timeout=1, restart=QUICK))
+    worker, since, begun = daemon.worker(1), daemon.mark(), time.monotonic()
+    os.kill(worker.pid, signal.SIGSTOP)
+    wait_replaced(daemon, worker, since)
+    figure(f"replaced {time.monotonic() - begun:.2f} s after SIGSTOP, hang_timeout 1 s")
+    wait_gone(worker.pid)
+    with Load(port, "--requests", "500") as load:
+        assert_no_failure(load.result(stop=False))
+
+
+def test_idle_worker_is_not_taken_for_a_hung_one(start, port):
+    """No heartbeat is missed for lack of work."""
+    daemon = start(config(port, hang_timeout=0.5))
+    old = daemon.pids()
+    with Client(port).ask() as client:
+        assert client.silent(2)
+    assert daemon.pids() == old
+
+
+def test_stopped_worker_does_not_hold_up_a_reload(start, port, figure):
+    daemon = start(config(port, drain_timeout=0.5))
+    worker, begun = daemon.worker(0), time.monotonic()
+    os.kill(worker.pid, signal.SIGSTOP)
+    assert daemon.reload().word == "applied"
+    figure(f"{time.monotonic() - begun:.1f} s, drain_timeout 0.5 s")
+    assert not is_alive(worker.pid)
+
+
+def test_killed_master_leaves_nobody_behind(start, port, figure):
+    """Its workers see the pipe close, finish what they have and leave; the port is free for the next daemon."""
+    daemon = start(config(port, drain_timeout=60))
+    workers = daemon.pids()
+    with Client(port).ask() as client:
+        daemon.send(signal.SIGKILL)
+        daemon.process.wait()
+        client.ask()
+        began = time.monotonic()
+    for pid in workers:
+        wait_gone(pid)
+    daemon.log.wait_end()
+    figure(f"workers gone {(time.monotonic() - began) * 1000:.0f} ms after the last connection")
+    with socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::", port))
+
+
+def test_new_daemon_after_a_killed_master(start, port):
+    """At once, while workers of the dead one still drain."""
+    old = start(config(port, drain_timeout=60))
+    workers = old.pids()
+    with Client(port).ask() as client:
+        old.send(signal.SIGKILL)
+        old.process.wait()
+        start(config(port))
+        for _ in range(20):
+            with Client(port) as newcomer:
+                newcomer.ask()
+        client.ask()
+    for pid in workers:
+        wait_gone(pid)
+
+
+def test_children_are_only_the_workers(start, port):
+    """No helper process stays: what checks and probes has gone when the daemon is ready."""
+    daemon = start(config(port))
+    daemon.reload()
+    wait_until(lambda: children_of(daemon.pid) == sorted(daemon.pids()), "no other children")

@@ -1,0 +1,157 @@
+"""What must not grow, and what must not be inherited."""
+
+import os
+import signal
+import socket
+from collections import Counter
+
+import pytest
+
+from harness import Client, config, descriptors, free_port, private_kb, scaled
+
+
+def reload_times(daemon, times, texts=(None,)):
+    for n in range(times):
+        verdict = daemon.reload(texts[n % len(texts)])
+        assert verdict.word == "applied", verdict
+
+
+@pytest.mark.slow
+def test_thousand_reloads_leave_no_trace(start, port, figure):
+    daemon = start(config(port))
+    reload_times(daemon, 10)
+    fds, memory = Counter(descriptors(daemon.pid).values()), private_kb(daemon.pid)
+    reloads = scaled(990)
+    reload_times(daemon, reloads)
+    after = private_kb(daemon.pid)
+    assert Counter(descriptors(daemon.pid).values()) == fds
+    figure(f"{reloads + 10} reloads: {sum(fds.values())} descriptors as after 10, memory {memory} -> {after} kB")
+    assert after - memory <= 64
+
+
+@pytest.mark.slow
+def test_changes_leave_no_trace(start, port, directory, figure):
+    """Addresses, workers and paths come and go, reloads are rejected: after each round all is as before."""
+    path = os.path.join(directory, "s.sock")
+    second = free_port()
+    texts = [config(workers=4, listen=[{"port": port}, {"port": second}, {"path": path}]),
+             config(workers=1, listen=[{"address": "127.0.0.1", "port": port}]),
+             config(port)]
+    daemon = start(config(port))
+
+    def rounds(n):
+        for _ in range(n):
+            reload_times(daemon, 3, texts)
+            assert daemon.reload("workers = 0;").word == "rejected"
+            daemon.write(texts[2])
+    rounds(5)
+    fds, memory = Counter(descriptors(daemon.pid).values()), private_kb(daemon.pid)
+    rounds(scaled(60))
+    after = private_kb(daemon.pid)
+    assert Counter(descriptors(daemon.pid).values()) == fds
+    figure(f"{scaled(60) * 4} reloads: memory {memory} -> {after} kB")
+    assert after - memory <= 64
+
+
+@pytest.mark.slow
+def test_reverted_reloads_leave_no_trace(start, port, hostile, figure):
+    daemon = start(config(port), worker=hostile.program)
+    hostile.plan("exit_1", slot=1)
+
+    def reverted(n):
+        for _ in range(n):
+            assert daemon.reload().word == "reverted"
+    reverted(5)
+    fds, memory = Counter(descriptors(daemon.pid).values()), private_kb(daemon.pid)
+    reverted(scaled(40))
+    after = private_kb(daemon.pid)
+    assert Counter(descriptors(daemon.pid).values()) == fds
+    figure(f"{scaled(40)} reverted reloads: memory {memory} -> {after} kB")
+    assert after - memory <= 64
+
+
+def born_with(hostile, slot):
+    """What a worker of that slot found at its birth: descriptors, variables."""
+    fds, variables = {}, {}
+    with open(os.path.join(hostile.out, f"slot-{slot}"), encoding="utf-8") as file:
+        for line in file:
+            kind, rest = line.rstrip("\n").split(" ", 1)
+            if kind == "fd":
+                number, what = rest.split(" ", 1)
+                fds[int(number)] = what
+            else:
+                name, value = rest.split("=", 1)
+                variables[name] = value
+    return fds, variables
+
+
+def check_contract(hostile, slot, listeners):
+    fds, env = born_with(hostile, slot)
+    assert int(env["LISTEN_FDS"]) == listeners
+    assert len(env["LISTEN_FDNAMES"].split(":")) == listeners
+    assert env["GRACEFULD_SLOT"] == str(slot)
+    rest = {int(env[f"GRACEFULD_{name}_FD"]): what for name, what in (
+        ("CONTROL", "pipe:"), ("STATUS", "pipe:"), ("CONFIG", "/memfd:"), ("STATS", "/memfd:"))}
+    expected = {0: "/dev/null", **{3 + n: "socket:" for n in range(listeners)}, **rest}
+    for number, what in expected.items():
+        assert fds[number].startswith(what), (number, fds)
+    assert set(fds) == {1, 2} | set(expected), fds
+    return fds, env
+
+
+def test_worker_is_born_with_the_contract_and_nothing_else(start, port, hostile, directory):
+    """Whatever the master itself has open, or was given when it started."""
+    hostile.plan("report")
+    with socket.socket() as surplus:
+        os.set_inheritable(surplus.fileno(), True)
+        listen = [{"port": port}, {"path": os.path.join(directory, "s.sock")}]
+        daemon = start(config(workers=2, listen=listen), worker=hostile.program)
+        for slot in (0, 1):
+            fds, env = check_contract(hostile, slot, 2)
+            assert env["GRACEFULD_GENERATION"] == "1"
+            assert int(env["LISTEN_PID"]) in daemon.pids()
+            assert "NOTIFY_SOCKET" not in env
+        assert daemon.reload().word == "applied"
+        check_contract(hostile, 1, 2)
+
+
+def test_parked_sockets_are_inherited_too(start, port, hostile):
+    """Two workers where there were four: each has two queues to serve, and all are served."""
+    daemon = start(config(port, workers=4), worker=hostile.program)
+    hostile.plan("report")
+    assert daemon.reload(config(port, workers=2)).word == "applied"
+    sockets = [what for slot in (0, 1) for what in born_with(hostile, slot)[0].values() if what.startswith("socket:")]
+    assert len(sockets) == len(set(sockets)) == 4
+    for _ in range(50):
+        with Client(port) as client:
+            client.ask()
+
+
+def test_running_worker_has_no_descriptor_of_the_masters(start, port):
+    """Of a worker at work: its listeners, pipes, counters, connections and its event loop, and that is all."""
+    daemon = start(config(port, workers=1))
+    daemon.reload()
+    pid = daemon.worker(0).pid
+    kinds = Counter(descriptors(pid).values())
+    with Client(port).ask(), Client(port).ask():
+        assert Counter(descriptors(pid).values()) - kinds == Counter({"socket": 2})
+    assert set(kinds) <= {"/dev/null", "pipe", "socket", "anon_inode:[eventpoll]", "anon_inode:[eventfd]",
+                          "anon_inode:[timerfd]", "anon_inode:[signalfd]", "/memfd:gracefuld-config (deleted)",
+                          "/memfd:gracefuld-stats (deleted)"}, kinds
+
+
+def test_master_does_not_hold_the_connections(start, port):
+    daemon = start(config(port, workers=1))
+    before = Counter(descriptors(daemon.pid).values())
+    with Client(port).ask():
+        assert Counter(descriptors(daemon.pid).values()) == before
+
+
+def test_signals_are_as_usual_at_birth(start, port, hostile):
+    """The master blocks and handles signals; a program that it starts must find nothing of that."""
+    hostile.plan("report")
+    start(config(port, workers=1), worker=hostile.program)
+    with open(os.path.join(hostile.out, "signals-0"), encoding="ascii") as file:
+        blocked, ignored = (int(word, 16) for word in file.read().split())
+    by_python = 1 << (signal.SIGPIPE - 1) | 1 << (signal.SIGXFSZ - 1)
+    assert (blocked, ignored & ~by_python) == (0, 0)

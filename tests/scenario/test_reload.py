@@ -1,0 +1,180 @@
+"""Reloads that clients must not notice: many of them, under load, while workers and addresses come and go."""
+
+import os
+import threading
+import time
+
+import pytest
+
+from harness import Client, Load, assert_no_failure, config, free_port, load_text, scaled
+
+SECONDS = 3  # at least so long, so that the load meets many reloads in every phase
+
+
+def reload_again_and_again(daemon, reloads, texts=(None,)):
+    """Takes the configurations in turn, each reload being applied; returns how many there were."""
+    end, done = time.monotonic() + SECONDS, 0
+    while done < scaled(reloads, 10) or time.monotonic() < end:
+        verdict = daemon.reload(texts[done % len(texts)])
+        assert verdict.word == "applied", verdict
+        done += 1
+    return done
+
+
+def check_under_load(daemon, figure, target, reloads, texts=(None,)):
+    with Load(target) as load:
+        done = reload_again_and_again(daemon, reloads, texts)
+        seen = load.result()
+    figure(f"{done} reloads: {load_text(seen)}")
+    assert_no_failure(seen)
+
+
+def test_hundred_reloads_lose_no_connection(start, port, figure):
+    daemon = start(config(port))
+    check_under_load(daemon, figure, port, 100)
+    assert {w.generation for w in daemon.workers("ready")} == {len(daemon.log.find(r"reload \d+: applied")) + 1}
+
+
+def test_workers_one_and_four_in_turn(start, port, figure):
+    daemon = start(config(port, workers=1))
+    check_under_load(daemon, figure, port, 100, [config(port, workers=4), config(port, workers=1)])
+
+
+def test_worker_count_is_what_was_asked_for(start, port):
+    daemon = start(config(port, workers=1))
+    for workers in (3, 2, 5, 1):
+        verdict = daemon.reload(config(port, workers=workers))
+        assert any("workers: " in line and f"-> {workers}" in line for line in verdict.lines), verdict.lines
+        assert len(daemon.workers("ready")) == workers
+        assert {w.slot for w in daemon.workers("ready")} == set(range(workers))
+        for _ in range(4 * workers):
+            with Client(port) as client:
+                client.ask()
+
+
+def test_second_address_comes_and_goes(start, port, figure):
+    second = free_port()
+    texts = [config(listen=[{"port": port}, {"port": second}]), config(listen=[{"port": port}])]
+    daemon = start(texts[1])
+    check_under_load(daemon, figure, port, 100, texts)
+    daemon.reload(texts[0])
+    with Client(second) as client:
+        client.ask()
+    daemon.reload(texts[1])
+    with pytest.raises(ConnectionRefusedError):
+        Client(second)
+
+
+def test_wildcard_and_specific_address_on_one_port(start, port, figure):
+    texts = [config(listen=[{"address": "127.0.0.1", "port": port}]), config(port)]
+    check_under_load(start(texts[1]), figure, port, 100, texts)
+
+
+def test_ipv6(start, port, figure):
+    check_under_load(start(config(port)), figure, ("::1", port), 50)
+
+
+def test_ipv6_only_leaves_ipv4_alone(start, port):
+    start(config(listen=[{"address": "::", "port": port, "ipv6_only": True}]))
+    with Client(("::1", port)) as client:
+        client.ask()
+    with pytest.raises(ConnectionRefusedError):
+        Client(port)
+
+
+def test_unix_path(start, directory, figure):
+    path = os.path.join(directory, "hello.sock")
+    daemon = start(config(listen=[{"path": path}]))
+    with watch_for_absence(path) as missing:
+        check_under_load(daemon, figure, path, 100)
+    assert missing.count == 0 and missing.looks > 0
+    figure(f"the path was there {missing.looks} times of {missing.looks}")
+
+
+def test_unix_path_comes_and_goes_beside_a_port(start, directory, port, figure):
+    path = os.path.join(directory, "hello.sock")
+    texts = [config(listen=[{"port": port}, {"path": path, "mode": "0600"}]), config(port)]
+    daemon = start(texts[1])
+    check_under_load(daemon, figure, port, 50, texts)
+    daemon.reload(texts[0])
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    with Client(path) as client:
+        client.ask()
+    daemon.reload(texts[1])
+    assert not os.path.exists(path)
+
+
+class watch_for_absence:
+    """Looks at a path all the time, and counts when it is not there."""
+
+    def __init__(self, path):
+        self.path, self.count, self.looks = path, 0, 0
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def _watch(self):
+        while not self._end.wait(0.0005):
+            self.looks += 1
+            self.count += not os.path.exists(self.path)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._end.set()
+        self._thread.join()
+
+
+def test_port_moves(start, port):
+    new = free_port()
+    daemon = start(config(port))
+    verdict = daemon.reload(config(new))
+    assert verdict.word == "applied"
+    with Client(new) as client:
+        client.ask()
+    with pytest.raises(ConnectionRefusedError):
+        Client(port)
+    assert daemon.reload(config(port)).word == "applied"
+    with Client(port) as client:
+        client.ask()
+
+
+def test_connection_made_before_the_port_moves_goes_on(start, port):
+    daemon = start(config(port, drain_timeout=60))
+    with Client(port) as client:
+        client.ask()
+        daemon.write(config(free_port(), drain_timeout=60))
+        since = daemon.mark()
+        daemon.hup()
+        daemon.wait_line(r"-> draining", since=since)
+        client.ask()
+        client.close()
+        assert daemon.wait_verdict(since).word == "applied"
+
+
+def test_reload_takes_up_a_new_program(start, port, directory, hostile):
+    """The file has not changed, the program has: the workers are new ones all the same."""
+    daemon = start(config(port), worker=hostile.program)
+    before = set(daemon.pids())
+    hostile.plan("report")
+    assert daemon.reload().word == "applied"
+    assert {"slot-0", "slot-1"} <= set(os.listdir(hostile.out)), "what the other program writes"
+    assert not before & set(daemon.pids())
+
+
+def test_log_names_each_change(start, port):
+    daemon = start(config(port, drain_timeout=10))
+    verdict = daemon.reload(config(port, workers=3, drain_timeout=20))
+    assert verdict.word == "applied"
+    assert any("workers: 2 -> 3" in line for line in verdict.lines), verdict.lines
+    assert any("drain_timeout: " in line for line in verdict.lines), verdict.lines
+
+
+@pytest.mark.slow
+def test_many_workers(start, port, figure):
+    daemon = start(config(port, workers=32))
+    verdict = daemon.reload()
+    assert verdict.word == "applied"
+    assert len(daemon.workers("ready")) == 32
+    figure(f"32 idle workers rolled in {verdict.ms} ms")

@@ -1,0 +1,277 @@
+"""gracefuld under a real systemd, installed and sandboxed as shipped."""
+
+import os
+import re
+import textwrap
+
+from box import BUILD
+from harness import Client, Load, assert_no_failure, config, free_port
+
+# In the place of the installed worker program: passes the check of the configuration, then ends.
+BAD_WORKER = """#!/bin/sh
+case $* in *--check*) exit 0 ;; esac
+exit 1
+"""
+
+
+def ask(port):
+    with Client(port) as client:
+        client.ask()
+
+
+# -- start
+
+def test_start_waits_until_it_serves(started, port):
+    assert (started.show("ActiveState"), started.show("SubState")) == ("active", "running")
+    ask(port)
+    assert re.search(r"generation 1\b.*\b2 workers ready", started.show("StatusText"))
+    assert len(started.workers()) == 2
+    assert started.show("Type") == "notify"
+
+
+def test_failed_start_says_so(box, configure):
+    configure("workers = 0;\n")
+    assert box.systemctl("start", "gracefuld", check=False).returncode != 0
+    assert box.show("ActiveState") == "failed"
+    assert box.show("ExecMainStatus") == "78"
+    assert box.show("NRestarts") == "0", "no restart makes the configuration better"
+    assert any("gracefuld.conf:1: " in m for m in box.messages("-u", "gracefuld"))
+
+
+def test_installed_configuration_works(box):
+    """The default file, as it is installed."""
+    box.systemctl("start", "gracefuld")
+    ask(11111)
+
+
+# -- reload
+
+def test_reload_applied(started, configure, port):
+    before, master = started.workers(), started.show("MainPID")
+    configure(workers=3)
+    with Load(port) as load:
+        started.systemctl("reload", "gracefuld")
+        started.wait_show("StatusText", r"generation 2\b.*\b3 workers ready.*applied")
+        seen = load.result()
+    assert_no_failure(seen)
+    assert (started.show("ActiveState"), started.show("SubState")) == ("active", "running")
+    assert started.show("MainPID") == master
+    assert len(started.workers()) == 3 and not set(before) & set(started.workers())
+
+
+def test_reload_rejected(started, configure, port):
+    before = started.workers()
+    configure("workers = 0;\n")
+    started.systemctl("reload", "gracefuld", check=False)
+    started.wait_show("StatusText", r"generation 1\b.*rejected")
+    assert (started.show("ActiveState"), started.show("SubState")) == ("active", "running")
+    assert started.workers() == before
+    ask(port)
+
+
+def test_reload_reverted(started, port):
+    before = started.workers()
+    program = f"{started.libexecdir}/gracefuld-worker"
+    started.run("cp", program, "/tmp/gracefuld-worker")
+    started.put(program, BAD_WORKER, "0755")
+    try:
+        started.systemctl("reload", "gracefuld", check=False)
+        started.wait_show("StatusText", r"generation 1\b.*reverted")
+    finally:
+        started.run("mv", "-f", "/tmp/gracefuld-worker", program)
+    assert (started.show("ActiveState"), started.show("SubState")) == ("active", "running")
+    assert started.workers() == before
+    ask(port)
+    started.systemctl("reload", "gracefuld")
+    started.wait_show("StatusText", r"applied")
+
+
+def test_reload_takes_up_an_upgraded_worker(started, port):
+    """A package upgrade replaces the program; the reload after it brings it to life, and the master stays."""
+    program, master = f"{started.libexecdir}/gracefuld-worker", started.show("MainPID")
+    started.run("sh", "-c", f"cp {program} {program}.new && mv {program}.new {program}")
+    inode = started.run("stat", "-c", "%i", program).strip()
+    with Load(port) as load:
+        started.systemctl("reload", "gracefuld")
+        started.wait_show("StatusText", r"applied")
+        seen = load.result()
+    assert_no_failure(seen)
+    assert {started.run("stat", "-L", "-c", "%i", f"/proc/{pid}/exe").strip() for pid in started.workers()} == {inode}
+    assert started.show("MainPID") == master
+
+
+# -- stop, loss
+
+def test_stop_lets_connections_end(started, port):
+    with Client(port).ask() as client:
+        started.systemctl("stop", "--no-block", "gracefuld")
+        started.wait_show("ActiveState", "deactivating")
+        client.ask()
+        assert started.show("ActiveState") == "deactivating"
+    started.wait_show("ActiveState", "inactive")
+    assert (started.show("Result"), started.show("ExecMainStatus")) == ("success", "0")
+
+
+def test_stop_is_given_the_time_that_the_drain_takes(box, configure, port):
+    """TimeoutStopSec= is shorter than drain_timeout: the daemon asks for more."""
+    box.drop_in("[Service]\nTimeoutStopSec=1s\n")
+    configure(drain_timeout=30)
+    box.systemctl("start", "gracefuld")
+    with Client(port).ask() as client:
+        box.systemctl("stop", "--no-block", "gracefuld")
+        box.wait_show("ActiveState", "deactivating")
+        assert client.silent(3), "a pause, longer than TimeoutStopSec= by far"
+        client.ask()
+    box.wait_show("ActiveState", "inactive")
+    assert box.show("Result") == "success"
+
+
+def test_hung_master_is_restarted(box, configure, port):
+    box.drop_in("[Service]\nWatchdogSec=1s\nRestartSec=0\n")
+    box.systemctl("start", "gracefuld")
+    master = box.show("MainPID")
+    box.run("kill", "-STOP", master)
+    box.wait_show("NRestarts", "1")
+    box.wait_show("ActiveState", "^active")
+    assert box.show("MainPID") != master
+    ask(port)
+
+
+def test_watchdog_is_fed(box, configure, port):
+    box.drop_in("[Service]\nWatchdogSec=1s\n")
+    box.systemctl("start", "gracefuld")
+    with Client(port).ask() as client:
+        assert client.silent(3), "a pause of three watchdog times"
+    assert (box.show("NRestarts"), box.show("ActiveState")) == ("0", "active")
+
+
+def test_killed_master_is_restarted_and_nothing_of_it_stays(started, port):
+    old = [started.show("MainPID"), *started.workers()]
+    started.run("kill", "-KILL", old[0])
+    started.wait_show("NRestarts", "1")
+    started.wait_show("ActiveState", "^active")
+    assert not set(old) & set(started.workers())
+    ask(port)
+
+
+# -- journal
+
+def test_journal_by_unit_and_by_field(started, port):
+    since = started.cursor()
+    started.systemctl("reload", "gracefuld")
+    started.wait_message(r"reload 1: applied: ", "-u", "gracefuld", since)
+    of_slot = started.journal("-u", "gracefuld", since, "GRACEFULD_SLOT=1")
+    assert of_slot and all(record["GRACEFULD_SLOT"] == "1" and "worker 1 " in record["MESSAGE"] for record in of_slot)
+    new = started.journal("-u", "gracefuld", since, "GRACEFULD_SLOT=1", "GRACEFULD_GENERATION=2", "GRACEFULD_EVENT=worker-state")
+    assert any("starting -> ready" in record["MESSAGE"] for record in new)
+    verdict, = started.journal(since, "GRACEFULD_EVENT=reload-applied")
+    assert verdict["SYSLOG_IDENTIFIER"] == "gracefuld"
+    assert verdict["_PID"] == started.show("MainPID")
+    assert verdict["PRIORITY"] in ("5", "6")
+
+
+def test_journal_explains(started, configure):
+    since = started.cursor()
+    configure("workers = 0;\n")
+    started.systemctl("reload", "gracefuld", check=False)
+    started.wait_message(r"reload 1: rejected: ", "-u", "gracefuld", since)
+    text = started.run("journalctl", "-x", "-u", "gracefuld", since)
+    assert "Subject: A reload was rejected" in text
+    assert "Subject: An error in the configuration" in text
+
+
+# -- socket activation
+
+def test_socket_activation(box, configure, port):
+    box.drop_in(f"[Socket]\nListenStream=\nListenStream={port}\n", "gracefuld.socket")
+    configure(port=None, listen=[{"systemd": "gracefuld"}])
+    box.systemctl("start", "gracefuld.socket")
+    assert box.show("ActiveState") == "inactive"
+    with Client(port) as client:
+        client.ask()
+        assert box.show("ActiveState") == "active"
+    # The socket is systemd's: not even a restart of the whole service refuses a connection.
+    with Load(port) as load:
+        box.systemctl("restart", "gracefuld")
+        box.systemctl("reload", "gracefuld")
+        box.wait_show("StatusText", r"applied")
+        seen = load.result()
+    assert_no_failure(seen)
+
+
+# -- sandbox
+
+def test_sandbox_as_shipped(started):
+    """Master and workers are the user gracefuld; only the master may bind low ports."""
+    uid = started.run("id", "-u", "gracefuld").strip()
+    for pid in [started.show("MainPID"), *started.workers()]:
+        status = started.process(pid)
+        assert status["Uid"].split() == [uid] * 4
+        assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+    assert int(started.process(started.show("MainPID"))["CapEff"], 16) == 1 << 10, "CAP_NET_BIND_SERVICE"
+    for pid in started.workers():
+        status = started.process(pid)
+        assert int(status["CapEff"], 16) == int(status["CapAmb"], 16) == 0
+
+
+def test_low_port_in_the_sandbox(box, configure):
+    """After the start, by a reload."""
+    box.systemctl("start", "gracefuld")
+    configure(port=None, listen=[{"address": "127.0.0.1", "port": 811}])
+    box.systemctl("reload", "gracefuld")
+    box.wait_show("StatusText", r"applied")
+    ask(811)
+
+
+def test_unix_socket_in_the_runtime_directory(box, configure):
+    configure(port=None, listen=[{"path": "/run/gracefuld/hello.sock", "mode": "0660"}])
+    box.systemctl("start", "gracefuld")
+    assert box.run("stat", "-c", "%U %a %F", "/run/gracefuld/hello.sock").strip() == "gracefuld 660 socket"
+
+
+def test_root_by_the_drop_in_that_the_unit_describes(box, configure, port):
+    """The comment in the unit says how: taken from there, it works, and the workers are another user."""
+    with open(os.path.join(BUILD, "systemd/gracefuld.service"), encoding="utf-8") as file:
+        comment = re.search(r"^#   (\[Service\]\n(?:#   .*\n)+)", file.read(), re.M)[1]
+    box.drop_in(textwrap.dedent(comment.replace("#   ", "")))
+    configure(user="nobody", listen=[{"port": port}, {"path": "/run/gracefuld/hello.sock", "user": "daemon"}], port=None)
+    box.systemctl("start", "gracefuld")
+    assert box.process(box.show("MainPID"))["Uid"].split() == ["0"] * 4
+    nobody = box.run("id", "-u", "nobody").strip()
+    for pid in box.workers():
+        status = box.process(pid)
+        assert status["Uid"].split() == [nobody] * 4
+        assert int(status["CapEff"], 16) == 0
+    assert box.run("stat", "-c", "%U", "/run/gracefuld/hello.sock").strip() == "daemon"
+    box.systemctl("reload", "gracefuld")
+    box.wait_show("StatusText", r"applied")
+    ask(port)
+
+
+def test_open_files_may_be_limited(box, configure, port):
+    """setrlimit passes the filter of system calls."""
+    configure(limits={"open_files": 100})
+    box.systemctl("start", "gracefuld")
+    for pid in box.workers():
+        assert re.search(r"Max open files +100 ", box.run("cat", f"/proc/{pid}/limits"))
+    ask(port)
+
+
+# -- instances
+
+def test_instances_beside_each_other(started, port):
+    other = free_port()
+    started.run("mkdir", "-p", f"{started.sysconfdir}/gracefuld")
+    started.put(f"{started.sysconfdir}/gracefuld/one.conf", config(other, workers=1, user=None))
+    started.systemctl("start", "gracefuld@one")
+    ask(port)
+    ask(other)
+    assert len(started.workers("gracefuld@one.service")) == 1
+    started.systemctl("stop", "gracefuld@one")
+    ask(port)
+
+
+def test_units_verify(box):
+    """No unknown setting, no program that is missing."""
+    done = box.run("systemd-analyze", "verify", "--man=no", "gracefuld.service", "gracefuld@one.service", "gracefuld.socket", check=False)
+    assert "gracefuld" not in done.stderr, done.stderr

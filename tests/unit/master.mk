@@ -1,0 +1,24 @@
+# Unit tests of the master: its rules need no process.
+master_test_ldadd = \
+	src/libmaster.a src/libconfig.a src/libsystemd-glue.a src/libipc.a src/libbase.a \
+	$(CMOCKA_LIBS) $(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) $(LIBSYSTEMD_LIBS)
+
+master_tests = \
+	tests/unit/roll_explore_test \
+	tests/unit/rules_test \
+	tests/unit/selector_test \
+	tests/unit/worker_state_test
+
+if ENABLE_TESTS
+check_PROGRAMS += $(master_tests)
+TESTS += $(master_tests)
+endif
+
+tests_unit_roll_explore_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_roll_explore_test_LDADD = $(master_test_ldadd)
+tests_unit_rules_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_rules_test_LDADD = $(master_test_ldadd)
+tests_unit_selector_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_selector_test_LDADD = $(master_test_ldadd)
+tests_unit_worker_state_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_worker_state_test_LDADD = $(master_test_ldadd)
