@@ -1,5 +1,6 @@
 /*
- * Ownership that ends by itself: mark a local with cleanup_fd or cleanup_free, and hand it on with take_fd or take_ptr.
+ * Ownership that ends by itself: mark a local with cleanup_fd or cleanup_free, and hand it on with take_fd or
+ * take_ptr.
  */
 #ifndef BASE_CLEANUP_H
 #define BASE_CLEANUP_H

@@ -1,5 +1,6 @@
 /*
- * Descriptors. All are close-on-exec from birth; what a child is to inherit is put in place by the child itself.
+ * Descriptors. All are close-on-exec from birth; what a child is to inherit is put in place by the child
+ * itself.
  */
 #ifndef BASE_FD_H
 #define BASE_FD_H
@@ -26,8 +27,8 @@ int fd_write_all(int fd, const void *data, size_t len);
 int fd_read_all(int fd, size_t max, char **ret, size_t *ret_len);
 
 /*
- * Makes a memfd that holds just these bytes and can never change again (all seals set), named `name` in /proc.
- * The descriptor, its offset at 0, or negative errno.
+ * Makes a memfd that holds just these bytes and can never change again (all seals set), named `name` in
+ * /proc. The descriptor, its offset at 0, or negative errno.
  */
 int fd_sealed_memfd(const char *name, const void *data, size_t len);
 

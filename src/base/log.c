@@ -77,8 +77,8 @@ log_level_name(int level)
 }
 
 /*
- * "2026-01-01 12:00:00.123 gracefuld[811] info: text". A pipe that is ready takes a line of up to PIPE_BUF bytes
- * whole, so after the poll the write neither blocks nor mixes with what workers write to the same pipe.
+ * "2026-01-01 12:00:00.123 gracefuld[811] info: text". A pipe that is ready takes a line of up to PIPE_BUF
+ * bytes whole, so after the poll the write neither blocks nor mixes with what workers write to the same pipe.
  */
 static int
 write_stderr(const struct log_record *record)
@@ -94,9 +94,8 @@ write_stderr(const struct log_record *record)
 	clock_gettime(CLOCK_REALTIME, &now);
 	localtime_r(&now.tv_sec, &tm);
 	strftime(stamp, sizeof(stamp), "%F %T", &tm);
-	n = snprintf(line, sizeof(line), "%s.%03d %s[%d] %s: %s\n", stamp,
-		(int)(now.tv_nsec / 1000000), record->program, (int)getpid(),
-		log_level_name(record->level), record->text);
+	n = snprintf(line, sizeof(line), "%s.%03d %s[%d] %s: %s\n", stamp, (int)(now.tv_nsec / 1000000),
+		record->program, (int)getpid(), log_level_name(record->level), record->text);
 	if (n < 0 || (size_t)n >= sizeof(line))
 		return -EMSGSIZE;
 	return write(STDERR_FILENO, line, (size_t)n) < 0 ? -errno : 0;

@@ -1,8 +1,10 @@
 /*
- * The log. One per process, as stderr is: this is the only module with state of its own, which log_init sets once.
+ * The log. One per process, as stderr is: this is the only module with state of its own, which log_init sets
+ * once.
  *
- * A record is one line of text, a level of syslog(3) and fields NAME=VALUE for those who filter (the journal). Where it goes is
- * a sink's business: stderr by default, systemd's journal when src/systemd/journal.c installs itself.
+ * A record is one line of text, a level of syslog(3) and fields NAME=VALUE for those who filter (the
+ * journal). Where it goes is a sink's business: stderr by default, systemd's journal when
+ * src/systemd/journal.c installs itself.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -20,17 +22,26 @@ struct log_record {
 	size_t n_fields;
 };
 
-/* Takes one record away. Must not block and must not log. Returns 0, or negative errno when the record was lost. */
+/*
+ * Takes one record away. Must not block and must not log. Returns 0, or negative errno when the record was
+ * lost.
+ */
 typedef int log_sink(const struct log_record *record, void *arg);
 
-/* Who speaks, and up to which level; until then nobody is named and the level is LOG_INFO. `program` must stay. */
+/*
+ * Who speaks, and up to which level; until then nobody is named and the level is LOG_INFO. `program` must
+ * stay.
+ */
 void log_init(const char *program, int level);
 
 /* Records above this level are not made. */
 void log_set_level(int level);
 int log_level(void);
 
-/* All records go to `sink` from now on; NULL: to stderr, which is never waited for: what it can't take at once is lost and counted. */
+/*
+ * All records go to `sink` from now on; NULL: to stderr, which is never waited for: what it can't take at
+ * once is lost and counted.
+ */
 void log_set_sink(log_sink *sink, void *arg);
 
 /* "error", "warning", "notice", "info", "debug" to the level, or -1. */

@@ -9,8 +9,9 @@
 #include <stdint.h>
 
 /*
- * Makes `len` bytes fit to be shown on one line: printable ASCII as it is, all else (the backslash too) as \n, \t, \\
- * or \xHH. What does not fit `size` is cut and marked by "..." at the end. Always ends in NUL; size must be >= 8.
+ * Makes `len` bytes fit to be shown on one line: printable ASCII as it is, all else (the backslash too) as
+ * \n, \t, \\ or \xHH. What does not fit `size` is cut and marked by "..." at the end. Always ends in NUL;
+ * size must be >= 8.
  */
 void text_escape(char *dst, size_t size, const void *src, size_t len);
 
@@ -20,7 +21,10 @@ void text_escape(char *dst, size_t size, const void *src, size_t len);
  */
 int text_parse_u64(const char *s, uint64_t *ret);
 
-/* How many letters must be changed, added, dropped or swapped with their neighbour to make a from b; words of up to 63 letters, else SIZE_MAX. */
+/*
+ * How many letters must be changed, added, dropped or swapped with their neighbour to make a from b; words of
+ * up to 63 letters, else SIZE_MAX.
+ */
 size_t text_distance(const char *a, const char *b);
 
 /* The same, or is it? NULL equals only NULL. */

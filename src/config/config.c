@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "config/duration.h"
 #include "config/listen.h"
 #include "config/option.h"
 #include "config/source.h"
@@ -62,7 +63,7 @@ count_cpus(void)
 static const struct option options[] = {
 	{ "workers", OPTION_INTEGER, FIELD(workers), "auto", 1, CONFIG_WORKERS_MAX, .automatic = count_cpus,
 		.help = "worker processes; \"auto\": as many as there are CPUs for this daemon" },
-	{ "port", OPTION_SPECIAL, .fallback = "11111",
+	{ "port", OPTION_SPECIAL, .fallback = "11111", .min = 1, .max = 65535,
 		.help = "the TCP port, on all addresses, IPv4 and IPv6; short for listen = ( { port = ...; } )" },
 	{ "listen", OPTION_SPECIAL, .help = "the addresses to listen on, instead of port" },
 	{ "drain_timeout", OPTION_TIME, FIELD(drain_timeout_us), "100s", 0, DAYS(365), .effect = CONFIG_EFFECT_LIVE,
@@ -159,14 +160,22 @@ config_add_problem(const struct config *config, const char *name, struct problem
 		message ? message : strerror(ENOMEM));
 }
 
-/* What no row of the table can check by itself. Only of values that are well each. */
+/* What no row of the table can check by itself. */
 static void
 check_together(const struct config *config, struct problems *problems)
 {
-	const char *culprit = tree_find(config->tree, "restart.max_delay") ? "restart.max_delay" : "restart.delay";
+	char delay[DURATION_TEXT_MAX], max[DURATION_TEXT_MAX];
 
-	if (config->restart.delay_us > config->restart.max_delay_us)
-		config_add_problem(config, culprit, problems, "restart.delay is longer than restart.max_delay");
+	if (config->restart.delay_us <= config->restart.max_delay_us)
+		return;
+	if (tree_find(config->tree, "restart.max_delay"))
+		config_add_problem(config, "restart.max_delay", problems, "%s is less than restart.delay, %s",
+			duration_format(config->restart.max_delay_us, max),
+			duration_format(config->restart.delay_us, delay));
+	else
+		config_add_problem(config, "restart.delay", problems, "%s is more than restart.max_delay, %s",
+			duration_format(config->restart.delay_us, delay),
+			duration_format(config->restart.max_delay_us, max));
 }
 
 /* What this process could not give to a worker. */

@@ -322,21 +322,31 @@ read_port(struct config *config, const config_setting_t *port, struct problems *
 	return port ? option_read_one(&reading, port, option_find(&entry_table, "port"), listen) : 0;
 }
 
+/* One of them is too much; which, the user must say. */
+static int
+refuse_both(struct config *config, const config_setting_t *port, const config_setting_t *list, struct problems *problems)
+{
+	const struct option_reading reading = { config->tree, problems, NULL, NULL, false };
+	struct config_listen unused = { 0 };
+	const char *file;
+	unsigned line;
+
+	tree_place(config->tree, port, &file, &line);
+	tree_problem(config->tree, list, problems, "listen: port is given too, at %s:%u; give one of them", file, line);
+	return option_read_one(&reading, port, option_find(&entry_table, "port"), &unused);
+}
+
 int
 listen_read(struct config *config, struct problems *problems)
 {
 	const config_setting_t *port = tree_find(config->tree, "port"), *list = tree_find(config->tree, "listen");
-	const char *file;
-	unsigned line;
+	int r = 0;
 
 	if (!list)
 		return read_port(config, port, problems);
-	if (port) {
-		tree_place(config->tree, port, &file, &line);
-		tree_problem(config->tree, list, problems, "listen: port is given too, at %s:%u; give one of them", file,
-			line);
-	}
-	return read_list(config, list, problems);
+	if (port)
+		r = refuse_both(config, port, list, problems);
+	return r == 0 ? read_list(config, list, problems) : r;
 }
 
 void

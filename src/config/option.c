@@ -7,8 +7,10 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "config/duration.h"
+#include "config/syntax.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
@@ -231,19 +233,18 @@ option_format_range(const struct option *option)
 {
 	char min[DURATION_TEXT_MAX], max[DURATION_TEXT_MAX];
 
+	if (option->max == 0 && option->type != OPTION_CHOICE && option->type != OPTION_BOOLEAN)
+		return strdup("");
 	switch (option->type) {
-	case OPTION_INTEGER:
-		return text_format("%llu to %llu%s", (unsigned long long)option->min, (unsigned long long)option->max,
-			option->automatic ? ", or \"auto\"" : "");
-	case OPTION_TIME:
-		return text_format(
-			"%s to %s", duration_format(option->min, min), duration_format(option->max, max));
 	case OPTION_CHOICE:
 		return format_choices(option->choices);
 	case OPTION_BOOLEAN:
 		return strdup("true, false");
+	case OPTION_TIME:
+		return text_format("%s to %s", duration_format(option->min, min), duration_format(option->max, max));
 	default:
-		return strdup("");
+		return text_format("%llu to %llu%s", (unsigned long long)option->min, (unsigned long long)option->max,
+			option->automatic ? ", or \"auto\"" : "");
 	}
 }
 
@@ -338,36 +339,49 @@ tolerance(size_t len)
 	return len <= 3 ? 1 : 2;
 }
 
+/* The option of just this name in any group, or NULL. */
+static const char *
+guess_elsewhere(const struct option_table *table, const char *name)
+{
+	for (size_t i = 0; i < table->n; i++) {
+		const char *point = strrchr(table->option[i].name, '.');
+
+		if (point && strcmp(point + 1, name) == 0)
+			return table->option[i].name;
+	}
+	return NULL;
+}
+
 /*
- * The name in the table that was probably meant, in the same group; else an option of just this name in another group. With its length, as
- * it may be a group, the beginning of an option's name. NULL: none.
+ * The name in the table that was probably meant: in the same group, else in another. With its length, as it may be that of a group, the
+ * beginning of an option's name. NULL: none.
  */
 static const char *
 guess_name(const struct option_table *table, const char *group, const char *name, size_t *ret_len)
 {
 	const size_t skip = *group ? strlen(group) + 1 : 0;
 	size_t nearest = tolerance(strlen(name)) + 1;
+	char lower[SYNTAX_NAME_MAX + 1] = "", word[SYNTAX_NAME_MAX + 1];
 	const char *best = NULL;
 
+	for (size_t i = 0; name[i] && i < SYNTAX_NAME_MAX; i++)
+		lower[i] = (char)tolower((unsigned char)name[i]);
 	for (size_t i = 0; i < table->n; i++) {
-		const char *option = table->option[i].name, *member = option + skip, *last = strrchr(option, '.');
-		char word[64];
+		const char *option = table->option[i].name, *member = option + skip;
 		size_t distance;
 
-		if (!best && last && strcmp(last + 1, name) == 0) {
-			best = option;
-			*ret_len = strlen(option);
-		}
 		if (skip > 0 && (strncmp(option, group, skip - 1) != 0 || option[skip - 1] != '.'))
 			continue;
 		snprintf(word, sizeof(word), "%.*s", (int)strcspn(member, "."), member);
-		distance = text_distance(word, name);
+		distance = text_distance(word, lower);
 		if (distance < nearest) {
 			nearest = distance;
 			best = option;
 			*ret_len = skip + strlen(word);
 		}
 	}
+	if (!best && (best = guess_elsewhere(table, lower)))
+		*ret_len = strlen(best);
 	return best;
 }
 

@@ -5,7 +5,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -89,20 +88,23 @@ float_rest(const char *at, bool has_digits)
 	return (size_t)(p - at);
 }
 
-/*
- * libconfig 1.5 cuts a hexadecimal number to 32 bits and wraps it, lets one with an L wrap at 64 bits, and takes the nearest
- * 64-bit number for a decimal one that is larger: all without a word.
- */
-static bool
-is_too_large(const char *number, int base, bool is_long)
+/* Takes the value of an integer. What stands behind its digits does not matter. */
+static void
+read_integer(struct scan *scan, const char *at, int base)
 {
-	long long value;
+	unsigned long long value;
 
-	if (base == 16)
-		return strtoull(number, NULL, 16) > (is_long ? (unsigned long long)INT64_MAX : INT32_MAX);
 	errno = 0;
-	value = strtoll(number, NULL, 10);
-	return errno == ERANGE && (value == LLONG_MAX || value == LLONG_MIN);
+	if (base == 10) {
+		scan->integer = strtoll(at, NULL, base);
+	} else {
+		value = strtoull(at, NULL, base);
+		scan->integer = (long long)value;
+		if (value > INT64_MAX)
+			errno = ERANGE;
+	}
+	if (errno == ERANGE)
+		scan->error = "number above 64 bits";
 }
 
 /* The end of the integer's digits at `at`: behind up to two L. */
@@ -130,8 +132,7 @@ number_length(struct scan *scan, const char *at)
 	}
 	if (p == digits)
 		return 0;
-	if (is_too_large(at, base, *p == 'L'))
-		scan->error = *p != 'L' && base == 16 ? "number above 32 bits without an L behind it" : "number above 64 bits";
+	read_integer(scan, at, base);
 	return (size_t)(skip_long(p) - at);
 }
 
@@ -206,6 +207,7 @@ scan_next(struct scan *scan)
 	const char *at;
 
 	scan->error = NULL;
+	scan->integer = 0;
 	at = skip_blanks(scan);
 	if (!scan->error) {
 		scan->token = at;

@@ -39,6 +39,7 @@ struct scan {
 	const char *token;
 	size_t len;
 	unsigned line;     /* of the token, from 1 */
+	long long integer; /* of a number that is one; else 0 */
 	const char *error; /* what is wrong with the token, a constant text; NULL: nothing. It may be gone on behind it. */
 
 	const char *text;

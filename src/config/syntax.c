@@ -40,7 +40,7 @@ struct syntax {
 	bool failed;
 	bool had_string;     /* the token before was a string: another one may join it */
 	unsigned last_line;  /* of the last token: where the text ended */
-	unsigned *value_line;
+	struct syntax_value *value;
 	size_t values;
 	struct bracket bracket[SYNTAX_DEPTH_MAX + 1];
 	size_t depth;        /* bracket[depth] is the innermost that is open */
@@ -198,7 +198,7 @@ want_value(struct syntax *syntax)
 		add_problem(syntax, syntax->scan.line, "more than %d values in all", SYNTAX_VALUES_MAX);
 		return WANT_NOTHING;
 	}
-	syntax->value_line[syntax->values++] = syntax->scan.line;
+	syntax->value[syntax->values++] = (struct syntax_value){ syntax->scan.line, syntax->scan.integer };
 	if (type != SCAN_OPEN)
 		return WANT_NEXT;
 	return is_array ? refuse(syntax, "a number, string or boolean") : open_bracket(syntax);
@@ -253,9 +253,9 @@ step(struct syntax *syntax, enum want want)
 
 int
 syntax_check(const char *text, const struct places *places, struct problems *problems,
-	unsigned value_line[static SYNTAX_VALUES_MAX])
+	struct syntax_value values[static SYNTAX_VALUES_MAX])
 {
-	struct syntax syntax = { .places = places, .problems = problems, .value_line = value_line };
+	struct syntax syntax = { .places = places, .problems = problems, .value = values };
 	cleanup_free struct name *names = reallocarray(NULL, SYNTAX_VALUES_MAX + 1, sizeof(*names));
 	enum want want = WANT_NAME;
 

@@ -11,38 +11,45 @@
 #include <errno.h>
 #include <string.h>
 
-/* libconfig reads one token ahead, so for what stands in a list it often tells the next line. `*value_line` moves on by each value. */
+/*
+ * Sets right what libconfig 1.5 got wrong: it reads one token ahead, so for what stands in a list it often tells the next line; and integers
+ * wrap at 32 bits unless an L stands behind them. `*value` moves on by each value.
+ */
 static void
-correct_lines(config_setting_t *setting, const unsigned **value_line)
+correct(config_setting_t *setting, const struct syntax_value **value)
 {
 	const int n = config_setting_is_aggregate(setting) ? config_setting_length(setting) : 0;
 
 	for (int i = 0; i < n; i++) {
 		config_setting_t *member = config_setting_get_elem(setting, (unsigned)i);
+		const struct syntax_value *said = (*value)++;
 
 		if (!config_setting_name(member))
-			config_setting_source_line(member) = **value_line;
-		(*value_line)++;
-		correct_lines(member, value_line);
+			member->line = said->line;
+		if (config_setting_type(member) == CONFIG_TYPE_INT && config_setting_get_int64(member) != said->integer) {
+			member->type = CONFIG_TYPE_INT64;
+			member->value.llval = said->integer;
+		}
+		correct(member, value);
 	}
 }
 
 static int
 parse(struct config_tree *tree, const char *text, struct problems *problems)
 {
-	cleanup_free unsigned *value_lines = reallocarray(NULL, SYNTAX_VALUES_MAX, sizeof(*value_lines));
-	const unsigned *value_line = value_lines;
+	cleanup_free struct syntax_value *values = reallocarray(NULL, SYNTAX_VALUES_MAX, sizeof(*values));
+	const struct syntax_value *value = values;
 	int r;
 
-	if (!value_lines)
+	if (!values)
 		return -ENOMEM;
 	r = places_read(&tree->places, text);
 	if (r == 0)
-		r = syntax_check(text, &tree->places, problems, value_lines);
+		r = syntax_check(text, &tree->places, problems, values);
 	if (r < 0)
 		return r;
 	if (config_read_string(&tree->lib, text)) {
-		correct_lines(config_root_setting(&tree->lib), &value_line);
+		correct(config_root_setting(&tree->lib), &value);
 		return 0;
 	}
 	/* all that is left to find for libconfig: an array of mixed types */

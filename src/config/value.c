@@ -57,20 +57,19 @@ value_format_string(const char *string, bool quote_always)
 	return text_format("\"%s\"", escaped);
 }
 
-/* With as few digits as tell this number from all others. */
+/* With as few digits as tell this number from all others; never as an integer. */
 static char *
 format_real(double real)
 {
 	enum { ENOUGH = 17 }; /* digits, for any double */
-	char *text = NULL;
+	char text[32];
 
 	for (int digits = 6; digits <= ENOUGH; digits++) {
-		free(text);
-		text = text_format("%.*g", digits, real);
-		if (!text || strtod(text, NULL) == real)
+		snprintf(text, sizeof(text), "%.*g", digits, real);
+		if (strtod(text, NULL) == real)
 			break;
 	}
-	return text;
+	return text_format("%s%s", text, text[strspn(text, "-0123456789")] == '\0' ? ".0" : "");
 }
 
 char *

@@ -1,9 +1,11 @@
 /*
- * The worker contract in one page: what a worker is born with. doc/protocol.md and gracefuld-worker(7) say the same in prose.
+ * The worker contract in one page: what a worker is born with. doc/protocol.md and gracefuld-worker(7) say
+ * the same in prose.
  *
- * Listening sockets stand from descriptor 3 on, as systemd hands them over (sd_listen_fds(3)): LISTEN_FDS, LISTEN_PID
- * and LISTEN_FDNAMES, whose names are the addresses. The other descriptors follow at once; the variables below name them.
- * Standard input is /dev/null, standard output and standard error are the master's. Nothing else is open.
+ * Listening sockets stand from descriptor 3 on, as systemd hands them over (sd_listen_fds(3)): LISTEN_FDS,
+ * LISTEN_PID and LISTEN_FDNAMES, whose names are the addresses. The other descriptors follow at once; the
+ * variables below name them. Standard input is /dev/null, standard output and standard error are the
+ * master's. Nothing else is open.
  */
 #ifndef IPC_CONTRACT_H
 #define IPC_CONTRACT_H

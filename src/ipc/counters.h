@@ -1,9 +1,10 @@
 /*
- * The counter page: one page of memory that a worker writes and the master reads, even after the worker has crashed.
+ * The counter page: one page of memory that a worker writes and the master reads, even after the worker has
+ * crashed.
  *
- * Native-endian 64-bit words, each read and written whole (aligned, relaxed atomics). A word has one writer, the worker;
- * the master only reads, and believes nothing: a worker may write what it likes, but into numbers only. The place
- * of a word is part of the contract: new ones are added at the end, none is ever moved.
+ * Native-endian 64-bit words, each read and written whole (aligned, relaxed atomics). A word has one writer,
+ * the worker; the master only reads, and believes nothing: a worker may write what it likes, but into numbers
+ * only. The place of a word is part of the contract: new ones are added at the end, none is ever moved.
  */
 #ifndef IPC_COUNTERS_H
 #define IPC_COUNTERS_H

@@ -51,13 +51,12 @@ take_lines(struct line_reader *reader, line_fn *on_line, void *arg)
 	}
 	keep(reader, line, (size_t)(end - line));
 	return reader->len == sizeof(reader->data) || !is_clean(reader->data, reader->len)
-		? LINE_READER_BAD
-		: LINE_READER_AGAIN;
+	               ? LINE_READER_BAD
+	               : LINE_READER_AGAIN;
 }
 
 enum line_reader_result
-line_reader_feed(
-	struct line_reader *reader, const void *data, size_t len, line_fn *on_line, void *arg)
+line_reader_feed(struct line_reader *reader, const void *data, size_t len, line_fn *on_line, void *arg)
 {
 	assert(len <= sizeof(reader->data) - reader->len);
 	memcpy(reader->data + reader->len, data, len);

@@ -132,8 +132,7 @@ parse_drain(char *rest, struct message *ret)
 		if (text_parse_u64(digits, &us) < 0)
 			return wrong;
 	}
-	if (text_parse_u64(whole, &seconds) < 0 ||
-		__builtin_mul_overflow(seconds, US_PER_SEC, &seconds) ||
+	if (text_parse_u64(whole, &seconds) < 0 || __builtin_mul_overflow(seconds, US_PER_SEC, &seconds) ||
 		__builtin_add_overflow(seconds, us, &ret->drain_us))
 		return wrong;
 	return NULL;
@@ -147,8 +146,7 @@ is_word(const char *word)
 }
 
 int
-message_parse(char *line, enum message_direction direction, struct message *ret,
-	const char **ret_error)
+message_parse(char *line, enum message_direction direction, struct message *ret, const char **ret_error)
 {
 	char *space = strchr(line, ' '), *rest = NULL;
 
@@ -162,9 +160,8 @@ message_parse(char *line, enum message_direction direction, struct message *ret,
 		if (strcmp(line, messages[type].word) != 0)
 			continue;
 		ret->type = type;
-		*ret_error = messages[type].direction == direction
-			? messages[type].parse(rest, ret)
-			: "this message goes the other way";
+		*ret_error = messages[type].direction == direction ? messages[type].parse(rest, ret)
+		                                                   : "this message goes the other way";
 		return *ret_error ? -EBADMSG : 0;
 	}
 	if (!is_word(line))
@@ -230,11 +227,10 @@ message_format_hello(char buf[static MESSAGE_MAX], const char *name, const char 
 }
 
 size_t
-message_format_drained(
-	char buf[static MESSAGE_MAX], uint64_t finished, uint64_t handed, uint64_t cut)
+message_format_drained(char buf[static MESSAGE_MAX], uint64_t finished, uint64_t handed, uint64_t cut)
 {
-	return format_line(buf, "drained finished=%" PRIu64 " handed=%" PRIu64 " cut=%" PRIu64,
-		finished, handed, cut);
+	return format_line(
+		buf, "drained finished=%" PRIu64 " handed=%" PRIu64 " cut=%" PRIu64, finished, handed, cut);
 }
 
 size_t

@@ -1,6 +1,6 @@
 /*
- * The messages between master and worker: each is one line of text on a pipe, at most PIPE_BUF bytes with its newline,
- * so that a write is atomic. This is the whole protocol; doc/protocol.md says it byte by byte.
+ * The messages between master and worker: each is one line of text on a pipe, at most PIPE_BUF bytes with its
+ *newline, so that a write is atomic. This is the whole protocol; doc/protocol.md says it byte by byte.
  *
  *	worker → master   hello 1 NAME VERSION · ready · alive · status TEXT · stats k=v … ·
  *	                  drained finished=N handed=N cut=N · failed TEXT
@@ -37,7 +37,8 @@ enum message_direction {
 /* Texts point into the line that was parsed, and live as long as it does. */
 struct message {
 	enum message_type type;
-	const char *text; /* status, failed: the rest of the line; unknown: the whole line; stats: its pairs */
+	const char
+		*text; /* status, failed: the rest of the line; unknown: the whole line; stats: its pairs */
 	struct {
 		uint64_t version;
 		const char *name;
@@ -50,27 +51,27 @@ struct message {
 };
 
 /*
- * Parses one line (without its newline; cut apart in place) that came in this direction. 0 with *ret, or -EBADMSG with *ret_error,
- * a constant text that says what is wrong. Strict: a known word must have just the arguments that it should.
+ * Parses one line (without its newline; cut apart in place) that came in this direction. 0 with *ret, or
+ * -EBADMSG with *ret_error, a constant text that says what is wrong. Strict: a known word must have just the
+ * arguments that it should.
  */
-int message_parse(char *line, enum message_direction direction, struct message *ret,
-	const char **ret_error);
+int message_parse(char *line, enum message_direction direction, struct message *ret, const char **ret_error);
 
 /*
- * Takes the next `key=number` off the pairs of `stats` (or of `drained`). 1 with *ret_key and *ret_value; 0 when there are no more;
- * -EBADMSG for a pair that is none. *pairs is cut apart and moved on.
+ * Takes the next `key=number` off the pairs of `stats` (or of `drained`). 1 with *ret_key and *ret_value; 0
+ * when there are no more; -EBADMSG for a pair that is none. *pairs is cut apart and moved on.
  */
 int message_next_pair(char **pairs, const char **ret_key, uint64_t *ret_value);
 
 /*
- * Makes a line, newline included, in buf; returns its length. Text arguments are made safe: control characters become '?',
- * what is too long is cut.
+ * Makes a line, newline included, in buf; returns its length. Text arguments are made safe: control
+ * characters become '?', what is too long is cut.
  */
 size_t message_format_word(char buf[static MESSAGE_MAX], enum message_type type); /* ready alive stop */
-size_t message_format_text(char buf[static MESSAGE_MAX], enum message_type type, const char *text); /* status failed */
+size_t message_format_text(
+	char buf[static MESSAGE_MAX], enum message_type type, const char *text); /* status failed */
 size_t message_format_hello(char buf[static MESSAGE_MAX], const char *name, const char *version);
-size_t message_format_drained(
-	char buf[static MESSAGE_MAX], uint64_t finished, uint64_t handed, uint64_t cut);
+size_t message_format_drained(char buf[static MESSAGE_MAX], uint64_t finished, uint64_t handed, uint64_t cut);
 size_t message_format_drain(char buf[static MESSAGE_MAX], uint64_t drain_us);
 
 #endif

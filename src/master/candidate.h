@@ -1,5 +1,6 @@
 /*
- * A candidate: a configuration file on its way to become a generation. Loading and checking touch nothing that serves.
+ * A candidate: a configuration file on its way to become a generation. Loading and checking touch nothing
+ *that serves.
  *
  *	read, parse, check the options → find the account → ask the worker program about the service → done
  */
@@ -24,8 +25,8 @@ struct candidate {
  * Starts on a file. on_done is called once, maybe before this returns, unless candidate_done comes first.
  * The candidate must stay where it is until then.
  */
-void candidate_start(struct candidate *candidate, struct event_base *base, const char *program, const char *path,
-	void (*on_done)(struct candidate *candidate, void *arg), void *arg);
+void candidate_start(struct candidate *candidate, struct event_base *base, const char *program,
+	const char *path, void (*on_done)(struct candidate *candidate, void *arg), void *arg);
 
 /* Frees what is left in it, and ends a check under way. */
 void candidate_done(struct candidate *candidate);

@@ -104,15 +104,18 @@ on_exit_event(evutil_socket_t fd, short what, void *arg)
 		if (!read_output(c))
 			break;
 	if (info.si_code != CLD_EXITED)
-		problems_add(c->problems, c->program, 0, "the check was killed by signal %d, %s", info.si_status,
-			strsignal(info.si_status));
+		problems_add(c->problems, c->program, 0, "the check was killed by signal %d, %s",
+			info.si_status, strsignal(info.si_status));
 	else if (info.si_status != EX_OK && c->problems->n == c->n_before)
 		problems_add(c->problems, c->program, 0, "the check failed with status %d", info.si_status);
 	answer(c);
 	checker_free(c);
 }
 
-/* event: it takes too long. The answer does not wait for the end of the process, which may be caught in the kernel. */
+/*
+ * event: it takes too long. The answer does not wait for the end of the process, which may be caught in the
+ * kernel.
+ */
 static void
 on_deadline(evutil_socket_t fd, short what, void *arg)
 {
@@ -177,8 +180,13 @@ checker_start(struct event_base *base, const char *program, const struct generat
 
 	if (!c)
 		return NULL;
-	*c = (struct checker){ .program = program, .problems = problems, .n_before = problems->n, .on_done = on_done,
-		.arg = arg, .pidfd = -1, .output_fd = -1 };
+	*c = (struct checker){ .program = program,
+		.problems = problems,
+		.n_before = problems->n,
+		.on_done = on_done,
+		.arg = arg,
+		.pidfd = -1,
+		.output_fd = -1 };
 	line_reader_init(&c->reader);
 	r = start_process(c, generation);
 	if (r == 0)

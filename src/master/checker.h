@@ -1,6 +1,6 @@
 /*
- * Asks the worker program whether it likes a configuration: `gracefuld-worker --check` knows the services, the master does not.
- * A process of its own, waited for on the event loop and with a deadline.
+ * Asks the worker program whether it likes a configuration: `gracefuld-worker --check` knows the services,
+ * the master does not. A process of its own, waited for on the event loop and with a deadline.
  */
 #ifndef MASTER_CHECKER_H
 #define MASTER_CHECKER_H
@@ -14,15 +14,18 @@
 
 struct checker;
 
-/* The check is over; what it found has been added to the problems. The checker frees itself when its process has gone. */
+/*
+ * The check is over; what it found has been added to the problems. The checker frees itself when its process
+ * has gone.
+ */
 typedef void checker_fn(void *arg);
 
 /*
- * Starts the check of a generation that is being prepared; both it and `problems` must stay until on_done or checker_cancel.
- * NULL when that fails, errno set.
+ * Starts the check of a generation that is being prepared; both it and `problems` must stay until on_done or
+ * checker_cancel. NULL when that fails, errno set.
  */
-struct checker *checker_start(struct event_base *base, const char *program, const struct generation *generation,
-	struct problems *problems, checker_fn *on_done, void *arg);
+struct checker *checker_start(struct event_base *base, const char *program,
+	const struct generation *generation, struct problems *problems, checker_fn *on_done, void *arg);
 
 /* Before on_done: kills it, waits for its end, frees it; on_done is not called. NULL is fine. */
 void checker_cancel(struct checker *checker);

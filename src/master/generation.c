@@ -19,7 +19,8 @@ generation_new(struct config *config, struct identity identity)
 		identity_done(&identity);
 		return NULL;
 	}
-	*generation = (struct generation){ .refs = 1, .config = config, .config_fd = -1, .identity = identity };
+	*generation =
+		(struct generation){ .refs = 1, .config = config, .config_fd = -1, .identity = identity };
 	generation->config_fd = fd_sealed_memfd("gracefuld-config", config->text, config->text_len);
 	if (generation->config_fd < 0) {
 		errno = -generation->config_fd;

@@ -1,6 +1,6 @@
 /*
- * A generation: one configuration that was accepted, with all that its workers are born with. Counted references, since
- * slots, workers and the roll each go on needing it for their own time.
+ * A generation: one configuration that was accepted, with all that its workers are born with. Counted
+ * references, since slots, workers and the roll each go on needing it for their own time.
  */
 #ifndef MASTER_GENERATION_H
 #define MASTER_GENERATION_H
@@ -13,11 +13,11 @@
 
 struct generation {
 	unsigned refs;
-	uint64_t number;         /* from 1; 0 while it is being prepared */
+	uint64_t number; /* from 1; 0 while it is being prepared */
 	struct config *config;
-	int config_fd;           /* sealed memfd with the configuration's text */
+	int config_fd; /* sealed memfd with the configuration's text */
 	struct identity identity;
-	char **addresses;        /* of config->listen[], as listeners are found by */
+	char **addresses; /* of config->listen[], as listeners are found by */
 };
 
 /* Takes the configuration and the identity. NULL with errno set (then they are freed as well). */

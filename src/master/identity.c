@@ -20,7 +20,8 @@
  *	KILL              … and are signalled all the same
  *	NET_BIND_SERVICE  a reload may bind a port below 1024
  *	CHOWN, FOWNER     UNIX sockets get their owner and mode
- *	DAC_OVERRIDE      … in folders that belong to others; the configuration may be readable by its group only
+ *	DAC_OVERRIDE      … in folders that belong to others; the configuration may be readable by its group
+ *only
  */
 static const unsigned needed[] = {
 	CAP_SETUID,
@@ -62,7 +63,8 @@ find_user(const struct config *config, const char **ret_warning, struct problems
 	if (config->user) {
 		pw = getpwnam(config->user);
 		if (!pw)
-			problems_add(problems, config->path, 0, "user: there is no account \"%s\"", config->user);
+			problems_add(
+				problems, config->path, 0, "user: there is no account \"%s\"", config->user);
 		return pw;
 	}
 	pw = getpwnam(IDENTITY_DEFAULT_USER);
@@ -70,10 +72,12 @@ find_user(const struct config *config, const char **ret_warning, struct problems
 		return pw;
 	pw = getpwnam(IDENTITY_FALLBACK_USER);
 	if (pw)
-		*ret_warning = "there is no account \"" IDENTITY_DEFAULT_USER "\": workers run as \"" IDENTITY_FALLBACK_USER "\"";
+		*ret_warning = "there is no account \"" IDENTITY_DEFAULT_USER
+			       "\": workers run as \"" IDENTITY_FALLBACK_USER "\"";
 	else
 		problems_add(problems, config->path, 0,
-			"user: neither the account \"" IDENTITY_DEFAULT_USER "\" nor \"" IDENTITY_FALLBACK_USER "\" exists");
+			"user: neither the account \"" IDENTITY_DEFAULT_USER
+			"\" nor \"" IDENTITY_FALLBACK_USER "\" exists");
 	return pw;
 }
 
@@ -85,16 +89,19 @@ check_ordinary(const struct config *config, struct problems *problems)
 	const struct group *gr = config->group ? getgrnam(config->group) : NULL;
 
 	if (config->user && (!pw || pw->pw_uid != geteuid()))
-		problems_add(problems, config->path, 0, "user: only root can run workers as \"%s\"", config->user);
+		problems_add(
+			problems, config->path, 0, "user: only root can run workers as \"%s\"", config->user);
 	else if (config->group && (!gr || gr->gr_gid != getegid()))
-		problems_add(problems, config->path, 0, "group: only root can run workers as \"%s\"", config->group);
+		problems_add(problems, config->path, 0, "group: only root can run workers as \"%s\"",
+			config->group);
 	else
 		return 0;
 	return -EINVAL;
 }
 
 int
-identity_find(const struct config *config, struct identity *ret, const char **ret_warning, struct problems *problems)
+identity_find(const struct config *config, struct identity *ret, const char **ret_warning,
+	struct problems *problems)
 {
 	struct identity found = { .change = true };
 	const struct passwd *pw;
@@ -113,7 +120,8 @@ identity_find(const struct config *config, struct identity *ret, const char **re
 		const struct group *gr = getgrnam(config->group);
 
 		if (!gr) {
-			problems_add(problems, config->path, 0, "group: there is no group \"%s\"", config->group);
+			problems_add(
+				problems, config->path, 0, "group: there is no group \"%s\"", config->group);
 			return -EINVAL;
 		}
 		found.gid = gr->gr_gid;
@@ -161,8 +169,10 @@ identity_drop_capabilities(void)
 
 	if (geteuid() != 0)
 		return 0;
-	/* EINVAL: the kernel knows no capability of this number, so all have been seen. EPERM: we lack SETPCAP, as in
-	 * systemd's sandbox, whose own bounding set does the work. */
+	/*
+	 * EINVAL: the kernel knows no capability of this number, so all have been seen. EPERM: we lack
+	 * SETPCAP, as in systemd's sandbox, whose own bounding set does the work.
+	 */
 	for (unsigned c = 0; c < 64; c++)
 		if (!is_needed(c) && prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0)
 			break;

@@ -22,18 +22,23 @@ struct identity {
 };
 
 /*
- * Finds the account that the configuration names, or the default ones. As root only; an ordinary user's workers are that user's,
- * and naming another account is an error. 0 with *ret; -EINVAL with the reason in `problems`; or negative errno.
- * *ret_warning is set to a constant text when the fallback had to be taken, else to NULL.
+ * Finds the account that the configuration names, or the default ones. As root only; an ordinary user's
+ * workers are that user's, and naming another account is an error. 0 with *ret; -EINVAL with the reason in
+ * `problems`; or negative errno. *ret_warning is set to a constant text when the fallback had to be taken,
+ * else to NULL.
  */
-int identity_find(const struct config *config, struct identity *ret, const char **ret_warning, struct problems *problems);
+int identity_find(const struct config *config, struct identity *ret, const char **ret_warning,
+	struct problems *problems);
 
 /* Becomes that account, for good. In the child, before exec. 0, or negative errno. */
 int identity_assume(const struct identity *identity);
 
 void identity_done(struct identity *identity);
 
-/* Drops every capability that the master does not need, for itself and its children. 0, also for an ordinary user; or negative errno. */
+/*
+ * Drops every capability that the master does not need, for itself and its children. 0, also for an ordinary
+ * user; or negative errno.
+ */
 int identity_drop_capabilities(void);
 
 #endif

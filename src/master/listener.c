@@ -100,11 +100,12 @@ bind_tcp(const struct config_listen *spec, const struct tcp_address *address, bo
 }
 
 /*
- * SO_REUSEPORT lets any process of the same account join the group and take a share of the clients: a second daemon started by mistake
- * would do so unnoticed. So the first bind on a port is tried without it.
+ * SO_REUSEPORT lets any process of the same account join the group and take a share of the clients: a second
+ * daemon started by mistake would do so unnoticed. So the first bind on a port is tried without it.
  */
 static int
-check_port_free(const struct config_listen *spec, const struct tcp_address *address, const struct listener_list *others)
+check_port_free(const struct config_listen *spec, const struct tcp_address *address,
+	const struct listener_list *others)
 {
 	const struct listener *other;
 	int fd;
@@ -162,7 +163,8 @@ add_tcp(struct listener *listener, const struct config_listen *spec, unsigned n)
 }
 
 static int
-open_tcp(struct listener *listener, const struct config_listen *spec, unsigned n, const struct listener_list *others)
+open_tcp(struct listener *listener, const struct config_listen *spec, unsigned n,
+	const struct listener_list *others)
 {
 	struct tcp_address address;
 	int r = find_tcp_address(spec, &address);
@@ -228,7 +230,8 @@ explain(const struct config_listen *spec, int error)
 static void
 add_problem(struct problems *problems, const struct config_listen *spec, const char *address, int error)
 {
-	problems_add(problems, spec->file, spec->line, "cannot listen on %s: %s", address, explain(spec, error));
+	problems_add(
+		problems, spec->file, spec->line, "cannot listen on %s: %s", address, explain(spec, error));
 }
 
 struct listener *
@@ -260,7 +263,8 @@ listener_open(const struct config_listen *spec, unsigned n, bool muted, const st
 }
 
 bool
-listener_grow(struct listener *listener, const struct config_listen *spec, unsigned n, struct problems *problems)
+listener_grow(
+	struct listener *listener, const struct config_listen *spec, unsigned n, struct problems *problems)
 {
 	unsigned before = listener->n_fd;
 	int r;

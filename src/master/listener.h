@@ -1,10 +1,11 @@
 /*
- * One address that is listened on, and its sockets, which the master owns and every worker of its slot inherits.
+ * One address that is listened on, and its sockets, which the master owns and every worker of its slot
+ * inherits.
  *
- * A TCP address has a socket per slot, all in one SO_REUSEPORT group: each worker has a queue of its own that outlives it. A
- * socket with a queue is never closed while its address is served: when the pool shrinks, the surplus sockets are
- * parked, which means that the worker of slot j mod N serves socket j too while the selector sends it nothing new.
- * A UNIX path and systemd's sockets are shared by all workers.
+ * A TCP address has a socket per slot, all in one SO_REUSEPORT group: each worker has a queue of its own that
+ * outlives it. A socket with a queue is never closed while its address is served: when the pool shrinks, the
+ * surplus sockets are parked, which means that the worker of slot j mod N serves socket j too while the
+ * selector sends it nothing new. A UNIX path and systemd's sockets are shared by all workers.
  */
 #ifndef MASTER_LISTENER_H
 #define MASTER_LISTENER_H
@@ -23,43 +24,60 @@ struct listener {
 	TAILQ_ENTRY(listener) entry;
 	char *address; /* as config_listen_text says it: the key by which a reload finds what is open */
 	enum config_listen_kind kind;
-	unsigned port;   /* tcp, else 0 */
-	int *fd;         /* tcp: fd[j] belongs to slot j; else all are shared */
+	unsigned port; /* tcp, else 0 */
+	int *fd;       /* tcp: fd[j] belongs to slot j; else all are shared */
 	unsigned n_fd;
 	unsigned n_committed; /* how many of them a committed generation has served; the pool's */
-	bool *live;      /* tcp: the selector's present choice, as long as fd; all of them while there is no selector */
+	bool *live; /* tcp: the selector's present choice, as long as fd; all of them while there is no
+		       selector */
 	bool has_selector;
-	bool muted;      /* tcp: hears no new client */
-	char *path;      /* unix: to be unlinked at the end, if it is still ours: */
+	bool muted; /* tcp: hears no new client */
+	char *path; /* unix: to be unlinked at the end, if it is still ours: */
 	ino_t inode;
-	bool borrowed;   /* systemd's: closed by whoever holds the list */
+	bool borrowed; /* systemd's: closed by whoever holds the list */
 };
 
 TAILQ_HEAD(listener_list, listener);
 
 /*
- * Opens the address of `spec` with `n` sockets (for TCP). `others` is what this master has open already: another
- * program on the port is an error, sockets of our own are not. `passed` is what systemd gave us.
- * With `muted`, a TCP address gets no connection until listener_mute lets them in: a specific address takes
+ * Opens the address of `spec` with `n` sockets (for TCP). `others` is what this master has open already:
+ * another program on the port is an error, sockets of our own are not. `passed` is what systemd gave us. With
+ * `muted`, a TCP address gets no connection until listener_mute lets them in: a specific address takes
  * precedence over a wildcard that is still served, from the moment that it listens.
  * NULL when that fails, with the reason in `problems`.
  */
 struct listener *listener_open(const struct config_listen *spec, unsigned n, bool muted,
 	const struct listener_list *others, const struct listen_fds *passed, struct problems *problems);
 
-/* Sees to it that there are at least n sockets (TCP). False when that fails, with the reason in `problems`; then nothing has changed. */
-bool listener_grow(struct listener *listener, const struct config_listen *spec, unsigned n, struct problems *problems);
+/*
+ * Sees to it that there are at least n sockets (TCP). False when that fails, with the reason in `problems`;
+ * then nothing has changed.
+ */
+bool listener_grow(
+	struct listener *listener, const struct config_listen *spec, unsigned n, struct problems *problems);
 
-/* Closes the topmost sockets above n (TCP): for those that have never had a connection, after a reload that was taken back. */
+/*
+ * Closes the topmost sockets above n (TCP): for those that have never had a connection, after a reload that
+ * was taken back.
+ */
 void listener_shrink(struct listener *listener, unsigned n);
 
-/* Applies what may change on an open address: backlog; mode and owner of a UNIX path. What fails is logged, and stays as it was. */
+/*
+ * Applies what may change on an open address: backlog; mode and owner of a UNIX path. What fails is logged,
+ * and stays as it was.
+ */
 void listener_apply(struct listener *listener, const struct config_listen *spec);
 
-/* Lets new connections go to live[0..n) only, n <= n_fd; a system call only when that changes something. Nothing happens when none is live. */
+/*
+ * Lets new connections go to live[0..n) only, n <= n_fd; a system call only when that changes something.
+ * Nothing happens when none is live.
+ */
 void listener_select(struct listener *listener, const bool *live, unsigned n);
 
-/* Lets it hear no new client, or hear them again. A client's SYN is sent again after a second, to whoever has the address by then. */
+/*
+ * Lets it hear no new client, or hear them again. A client's SYN is sent again after a second, to whoever has
+ * the address by then.
+ */
 void listener_mute(struct listener *listener, bool mute);
 
 /* Closes the sockets, unlinks the path if it is still ours. NULL is fine. */

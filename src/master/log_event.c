@@ -53,7 +53,8 @@ log_event(int level, enum log_event event, int slot, uint64_t generation, const 
 		fields[n++] = slot_field;
 	}
 	if (generation > 0) {
-		snprintf(generation_field, sizeof(generation_field), "GRACEFULD_GENERATION=%" PRIu64, generation);
+		snprintf(generation_field, sizeof(generation_field), "GRACEFULD_GENERATION=%" PRIu64,
+			generation);
 		fields[n++] = generation_field;
 	}
 	va_start(ap, fmt);

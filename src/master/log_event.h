@@ -1,6 +1,7 @@
 /*
- * The events that the master logs: each has a name (GRACEFULD_EVENT) and a MESSAGE_ID, by which the journal finds it and
- * systemd/gracefuld.catalog explains it. One table; the catalog has one entry for each row that asks for explanation.
+ * The events that the master logs: each has a name (GRACEFULD_EVENT) and a MESSAGE_ID, by which the journal
+ * finds it and systemd/gracefuld.catalog explains it. One table; the catalog has one entry for each row that
+ * asks for explanation.
  */
 #ifndef MASTER_LOG_EVENT_H
 #define MASTER_LOG_EVENT_H
@@ -8,26 +9,26 @@
 #include <stdint.h>
 
 enum log_event {
-	EVENT_DAEMON_STARTED, /* the master runs, nothing serves yet */
-	EVENT_DAEMON_READY, /* the first generation serves */
-	EVENT_DAEMON_FAILED, /* the start failed */
-	EVENT_DAEMON_STOPPING, /* asked to stop */
-	EVENT_DAEMON_STOPPED, /* all workers have gone */
-	EVENT_RELOAD_STARTED, /* a reload begins */
-	EVENT_RELOAD_CHANGE, /* one changed option */
-	EVENT_RELOAD_PROBLEM, /* one error in the new configuration */
-	EVENT_RELOAD_APPLIED, /* verdict */
-	EVENT_RELOAD_REJECTED, /* verdict */
+	EVENT_DAEMON_STARTED,   /* the master runs, nothing serves yet */
+	EVENT_DAEMON_READY,     /* the first generation serves */
+	EVENT_DAEMON_FAILED,    /* the start failed */
+	EVENT_DAEMON_STOPPING,  /* asked to stop */
+	EVENT_DAEMON_STOPPED,   /* all workers have gone */
+	EVENT_RELOAD_STARTED,   /* a reload begins */
+	EVENT_RELOAD_CHANGE,    /* one changed option */
+	EVENT_RELOAD_PROBLEM,   /* one error in the new configuration */
+	EVENT_RELOAD_APPLIED,   /* verdict */
+	EVENT_RELOAD_REJECTED,  /* verdict */
 	EVENT_RELOAD_REVERTING, /* a new worker failed, the way back begins */
-	EVENT_RELOAD_REVERTED, /* verdict */
-	EVENT_WORKER_STATE, /* a worker goes from one state to another */
-	EVENT_WORKER_DRAINED, /* what became of a worker's connections */
-	EVENT_WORKER_FAILED, /* a worker is lost against our will */
-	EVENT_WORKER_PROTOCOL, /* a worker broke the protocol */
-	EVENT_WORKER_STATUS, /* a worker's own words */
-	EVENT_SLOT_BACKOFF, /* a slot waits before it starts a worker again */
-	EVENT_LISTENER, /* an address is opened or closed */
-	EVENT_STATUS, /* one line of the answer to SIGUSR1 */
+	EVENT_RELOAD_REVERTED,  /* verdict */
+	EVENT_WORKER_STATE,     /* a worker goes from one state to another */
+	EVENT_WORKER_DRAINED,   /* what became of a worker's connections */
+	EVENT_WORKER_FAILED,    /* a worker is lost against our will */
+	EVENT_WORKER_PROTOCOL,  /* a worker broke the protocol */
+	EVENT_WORKER_STATUS,    /* a worker's own words */
+	EVENT_SLOT_BACKOFF,     /* a slot waits before it starts a worker again */
+	EVENT_LISTENER,         /* an address is opened or closed */
+	EVENT_STATUS,           /* one line of the answer to SIGUSR1 */
 	EVENT_COUNT
 };
 

@@ -23,8 +23,8 @@
 #include <sys/resource.h>
 #include <sysexits.h>
 
-#define STOP_REPORT_US  (5 * US_PER_SEC)  /* how often systemd hears that a stop is under way … */
-#define STOP_EXTEND_US  (30 * US_PER_SEC) /* … and what it then allows at least */
+#define STOP_REPORT_US (5 * US_PER_SEC)  /* how often systemd hears that a stop is under way … */
+#define STOP_EXTEND_US (30 * US_PER_SEC) /* … and what it then allows at least */
 
 struct master;
 
@@ -55,9 +55,9 @@ struct master {
 	struct event_base *base;
 	struct listen_fds passed;
 	struct pool *pool;
-	struct candidate first;     /* the configuration of the start */
+	struct candidate first; /* the configuration of the start */
 	struct reload reload;
-	enum master_state state;    /* written by enter_state alone */
+	enum master_state state; /* written by enter_state alone */
 	uint64_t started_us;
 	int exit_status;
 	struct event *on_signal[N_SIGNALS];
@@ -110,7 +110,7 @@ static void
 use_log_options(const struct master *m, const struct config *config)
 {
 	bool journal = config->log.target == CONFIG_LOG_JOURNAL ||
-		(config->log.target == CONFIG_LOG_AUTO && journal_is_stderr());
+	               (config->log.target == CONFIG_LOG_AUTO && journal_is_stderr());
 	int r = 0;
 
 	log_set_level(m->options->log_level >= 0 ? m->options->log_level : config->log.level);
@@ -138,7 +138,8 @@ fail_with_problems(struct master *m, int exit_status, const struct problems *pro
 	char why[64];
 
 	for (size_t i = 0; i < problems_kept(problems); i++)
-		log_event(LOG_ERR, EVENT_DAEMON_FAILED, EVENT_NO_SLOT, EVENT_NO_GENERATION, "%s", problems->text[i]);
+		log_event(LOG_ERR, EVENT_DAEMON_FAILED, EVENT_NO_SLOT, EVENT_NO_GENERATION, "%s",
+			problems->text[i]);
 	snprintf(why, sizeof(why), "%zu error%s", problems->n, problems->n == 1 ? "" : "s");
 	fail_start(m, exit_status, why);
 }
@@ -268,7 +269,8 @@ stop(struct master *m, const char *name)
 {
 	struct timeval interval = clock_timeval(STOP_REPORT_US);
 
-	log_event(LOG_NOTICE, EVENT_DAEMON_STOPPING, EVENT_NO_SLOT, EVENT_NO_GENERATION, "stopping (%s)", name);
+	log_event(
+		LOG_NOTICE, EVENT_DAEMON_STOPPING, EVENT_NO_SLOT, EVENT_NO_GENERATION, "stopping (%s)", name);
 	enter_state(m, MASTER_STOPPING);
 	notify_extend_timeout(STOP_EXTEND_US);
 	event_add(m->on_stop_time, &interval);
@@ -292,7 +294,8 @@ on_quit(struct master *m, const char *name)
 {
 	if (m->state != MASTER_STOPPING)
 		stop(m, name);
-	log_event(LOG_NOTICE, EVENT_DAEMON_STOPPING, EVENT_NO_SLOT, EVENT_NO_GENERATION, "stopping at once (%s)", name);
+	log_event(LOG_NOTICE, EVENT_DAEMON_STOPPING, EVENT_NO_SLOT, EVENT_NO_GENERATION,
+		"stopping at once (%s)", name);
 	pool_stop_now(m->pool);
 }
 
@@ -389,8 +392,8 @@ make_base(void)
 }
 
 /*
- * The master holds a socket for each address and slot: it takes all descriptors that it may have. Returns what was the limit, for
- * workers go on with that unless limits.open_files says otherwise.
+ * The master holds a socket for each address and slot: it takes all descriptors that it may have. Returns
+ * what was the limit, for workers go on with that unless limits.open_files says otherwise.
  */
 static unsigned
 raise_open_files(void)
@@ -480,7 +483,8 @@ master_run(const struct master_options *options)
 	if (r < 0)
 		fail_start(&m, EX_OSERR, strerror(-r));
 	else
-		candidate_start(&m.first, m.base, options->worker_program, options->config_path, on_first_candidate, &m);
+		candidate_start(&m.first, m.base, options->worker_program, options->config_path,
+			on_first_candidate, &m);
 	event_base_dispatch(m.base);
 	r = m.exit_status;
 	master_done(&m);

@@ -51,8 +51,8 @@ shrink_listeners(struct pool *pool)
 }
 
 /*
- * Closes the addresses that nobody wants any more. They are muted first, so that workers that still drain them can
- * accept their queues empty: what is in there was promised an answer, and nothing more comes in.
+ * Closes the addresses that nobody wants any more. They are muted first, so that workers that still drain
+ * them can accept their queues empty: what is in there was promised an answer, and nothing more comes in.
  */
 static void
 close_unwanted(struct pool *pool)
@@ -63,7 +63,8 @@ close_unwanted(struct pool *pool)
 		next = TAILQ_NEXT(listener, entry);
 		if (is_wanted(pool, listener))
 			continue;
-		log_event(LOG_INFO, EVENT_LISTENER, EVENT_NO_SLOT, EVENT_NO_GENERATION, "closing %s", listener->address);
+		log_event(LOG_INFO, EVENT_LISTENER, EVENT_NO_SLOT, EVENT_NO_GENERATION, "closing %s",
+			listener->address);
 		TAILQ_REMOVE(&pool->listeners, listener, entry);
 		listener_mute(listener, true);
 		listener_close(listener);
@@ -103,8 +104,8 @@ is_served(struct membership *m, const struct slot *slot)
 }
 
 /*
- * New connections go to the sockets whose slot has a READY worker for the address. A slot that a roll adds comes in
- * with the commit: before it, the roll may be taken back, and its queue with it.
+ * New connections go to the sockets whose slot has a READY worker for the address. A slot that a roll adds
+ * comes in with the commit: before it, the roll may be taken back, and its queue with it.
  */
 static void
 select_listeners(struct pool *pool)
@@ -139,7 +140,8 @@ prepare_listener(struct pool *pool, const struct generation *generation, size_t 
 
 	if (listener)
 		return listener_grow(listener, spec, n, problems);
-	listener = listener_open(spec, n, pool->running != NULL, &pool->listeners, pool->host.passed, problems);
+	listener =
+		listener_open(spec, n, pool->running != NULL, &pool->listeners, pool->host.passed, problems);
 	if (!listener)
 		return false;
 	TAILQ_INSERT_TAIL(&pool->listeners, listener, entry);
@@ -215,7 +217,10 @@ set_live(struct pool *pool, struct generation *generation)
 	}
 }
 
-/* Slots are taken from those that are new on, so that a socket that was parked is served all along when the pool grows. */
+/*
+ * Slots are taken from those that are new on, so that a socket that was parked is served all along when the
+ * pool grows.
+ */
 static unsigned
 roll_order(const struct pool *pool, unsigned place)
 {
@@ -482,8 +487,11 @@ pool_new(const struct pool_host *host)
 	pool->host = *host;
 	TAILQ_INIT(&pool->listeners);
 	pool->slot_host = (struct slot_host){
-		.workers = { .base = host->base, .program = host->program,
-			.open_files = host->open_files, .changed = wake, .arg = pool },
+		.workers = { .base = host->base,
+			.program = host->program,
+			.open_files = host->open_files,
+			.changed = wake,
+			.arg = pool },
 		.listeners = &pool->listeners,
 		.on_loss = on_loss,
 		.on_leaving = on_leaving,

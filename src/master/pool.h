@@ -1,8 +1,10 @@
 /*
- * The pool: all slots, the listeners that they share, and the roll that brings them from one generation to the next.
+ * The pool: all slots, the listeners that they share, and the roll that brings them from one generation to
+ * the next.
  *
- * Everything that happens to a worker or a timer only wakes the pool; it then looks at goals and facts and takes steps until there is
- * none left (pool_step). So there is one place where things are decided, and nothing is freed while it is in use.
+ * Everything that happens to a worker or a timer only wakes the pool; it then looks at goals and facts and
+ * takes steps until there is none left (pool_step). So there is one place where things are decided, and
+ * nothing is freed while it is in use.
  */
 #ifndef MASTER_POOL_H
 #define MASTER_POOL_H
@@ -25,7 +27,7 @@ enum roll_result {
 
 struct roll {
 	enum roll_state state;
-	struct generation *target;      /* NULL when IDLE */
+	struct generation *target; /* NULL when IDLE */
 	bool committed;
 	bool lost;                      /* a worker of the target was, before the commit */
 	char why[384];                  /* which and how */
@@ -36,9 +38,9 @@ struct pool;
 
 struct pool_host {
 	struct event_base *base;
-	const char *program;                    /* of built-in services */
-	unsigned open_files;                    /* of a worker, where limits.open_files says nothing; 0: as the master's */
-	const struct listen_fds *passed;        /* systemd's sockets */
+	const char *program; /* of built-in services */
+	unsigned open_files; /* of a worker, where limits.open_files says nothing; 0: as the master's */
+	const struct listen_fds *passed; /* systemd's sockets */
 	/* The target has become the running generation. */
 	void (*on_commit)(struct pool *pool, void *arg);
 	/* The roll has ended; pool->roll has its numbers for the last time. A new one may be begun at once. */
@@ -53,12 +55,12 @@ struct pool_host {
 struct pool {
 	struct pool_host host;
 	struct slot_host slot_host;
-	struct slot **slot;             /* slot[i]->index == i */
-	unsigned n_slots;               /* those that are there; retired ones too until they are empty */
+	struct slot **slot; /* slot[i]->index == i */
+	unsigned n_slots;   /* those that are there; retired ones too until they are empty */
 	struct listener_list listeners;
-	struct generation *running;     /* the last that was committed; NULL before the first */
-	struct generation *live;        /* whose live options apply: of the running one, or of a roll's target */
-	uint64_t last_number;           /* of a generation */
+	struct generation *running; /* the last that was committed; NULL before the first */
+	struct generation *live;    /* whose live options apply: of the running one, or of a roll's target */
+	uint64_t last_number;       /* of a generation */
 	struct roll roll;
 	struct event *on_wake;
 	bool stopping;
@@ -74,8 +76,8 @@ struct pool_count {
 struct pool *pool_new(const struct pool_host *host);
 
 /*
- * Opens what the generation listens on beside what is open already, and gives it its number. Nothing that serves is touched. False
- * when that fails, with all reasons in `problems`; then everything is as before.
+ * Opens what the generation listens on beside what is open already, and gives it its number. Nothing that
+ * serves is touched. False when that fails, with all reasons in `problems`; then everything is as before.
  */
 bool pool_prepare(struct pool *pool, struct generation *generation, struct problems *problems);
 

@@ -11,8 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LOG_RELOAD(reload, level, event, fmt, ...) \
-	log_event(level, event, EVENT_NO_SLOT, EVENT_NO_GENERATION, "reload %" PRIu64 ": " fmt, (reload)->id, __VA_ARGS__)
+#define LOG_RELOAD(reload, level, event, fmt, ...)                                              \
+	log_event(level, event, EVENT_NO_SLOT, EVENT_NO_GENERATION, "reload %" PRIu64 ": " fmt, \
+		(reload)->id, __VA_ARGS__)
 
 const char *
 verdict_name(enum verdict verdict)
@@ -35,19 +36,22 @@ log_verdict(const struct reload *r)
 	switch (o->verdict) {
 	case VERDICT_APPLIED:
 		log_event(LOG_NOTICE, EVENT_RELOAD_APPLIED, EVENT_NO_SLOT, o->generation,
-			"reload %" PRIu64 ": applied: generation %" PRIu64 ", %.0f ms, %" PRIu64 " finished, %" PRIu64
-			" handed over, %" PRIu64 " cut",
-			o->id, o->generation, (double)o->duration_us / (double)US_PER_MS, o->finished, o->handed, o->cut);
+			"reload %" PRIu64 ": applied: generation %" PRIu64 ", %.0f ms, %" PRIu64
+			" finished, %" PRIu64 " handed over, %" PRIu64 " cut",
+			o->id, o->generation, (double)o->duration_us / (double)US_PER_MS, o->finished,
+			o->handed, o->cut);
 		break;
 	case VERDICT_REJECTED:
 		log_event(LOG_ERR, EVENT_RELOAD_REJECTED, EVENT_NO_SLOT, o->generation,
-			"reload %" PRIu64 ": rejected: %zu error%s, nothing was changed; generation %" PRIu64 " serves",
-			o->id, r->candidate.problems.n, r->candidate.problems.n == 1 ? "" : "s", o->generation);
+			"reload %" PRIu64 ": rejected: %zu error%s, nothing was changed; generation %" PRIu64
+			" serves",
+			o->id, r->candidate.problems.n, r->candidate.problems.n == 1 ? "" : "s",
+			o->generation);
 		break;
 	case VERDICT_REVERTED:
 		log_event(LOG_ERR, EVENT_RELOAD_REVERTED, EVENT_NO_SLOT, o->generation,
-			"reload %" PRIu64 ": reverted: %s; generation %" PRIu64 " serves, after %.0f ms", o->id, o->error,
-			o->generation, (double)o->duration_us / (double)US_PER_MS);
+			"reload %" PRIu64 ": reverted: %s; generation %" PRIu64 " serves, after %.0f ms",
+			o->id, o->error, o->generation, (double)o->duration_us / (double)US_PER_MS);
 		break;
 	case VERDICT_NONE:
 		break;
@@ -92,7 +96,8 @@ reject(struct reload *r)
 
 /* A config_diff_fn. */
 static void
-log_change(const char *name, const char *old_value, const char *new_value, enum config_effect effect, void *arg)
+log_change(
+	const char *name, const char *old_value, const char *new_value, enum config_effect effect, void *arg)
 {
 	struct reload *r = arg;
 
@@ -138,7 +143,8 @@ reload_request(struct reload *r, const char *origin)
 void
 reload_resume(struct reload *r)
 {
-	if (r->wanted && !r->under_way && r->pool->running && r->pool->roll.state == ROLL_IDLE && !r->pool->stopping)
+	if (r->wanted && !r->under_way && r->pool->running && r->pool->roll.state == ROLL_IDLE &&
+		!r->pool->stopping)
 		begin(r);
 }
 

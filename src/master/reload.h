@@ -3,8 +3,8 @@
  *
  *	request → candidate (read, check) → prepare (bind) → roll → verdict
  *
- * Any failure before the commit leaves or restores what was. A request that comes while one is under way is remembered, the newest
- * instead of an older one, and runs when that has its verdict.
+ * Any failure before the commit leaves or restores what was. A request that comes while one is under way is
+ *remembered, the newest instead of an older one, and runs when that has its verdict.
  */
 #ifndef MASTER_RELOAD_H
 #define MASTER_RELOAD_H
@@ -27,7 +27,7 @@ struct outcome {
 	uint64_t id; /* of the reload, from 1 */
 	enum verdict verdict;
 	uint64_t generation; /* that serves now */
-	char error[512]; /* the first problem, or who was lost and how; "" when applied */
+	char error[512];     /* the first problem, or who was lost and how; "" when applied */
 	uint64_t duration_us;
 	uint64_t finished, handed, cut;
 };
@@ -42,9 +42,9 @@ struct reload {
 	void *arg;
 
 	bool under_way;
-	bool wanted;         /* another one when this one has ended; */
-	const char *origin;  /* … asked for by whom */
-	uint64_t id;         /* of the last that began */
+	bool wanted;        /* another one when this one has ended; */
+	const char *origin; /* … asked for by whom */
+	uint64_t id;        /* of the last that began */
 	uint64_t started_us;
 	struct candidate candidate;
 	struct outcome last;

@@ -26,8 +26,7 @@ report_state_name(enum master_state state)
 }
 
 /* Adds to a text that is cut at `size`. */
-static void __attribute__((format(printf, 3, 4)))
-append(char *buf, size_t size, const char *fmt, ...)
+static void __attribute__((format(printf, 3, 4))) append(char *buf, size_t size, const char *fmt, ...)
 {
 	size_t used = strlen(buf);
 	va_list ap;
@@ -59,8 +58,8 @@ report_line(const struct report *r, char *buf, size_t size)
 	if (r->state != MASTER_RUNNING)
 		append(buf, size, "%s: ", report_state_name(r->state));
 	if (running)
-		append(buf, size, "generation %" PRIu64 ", %u of %u workers ready", running->number, count.ready,
-			running->config->workers);
+		append(buf, size, "generation %" PRIu64 ", %u of %u workers ready", running->number,
+			count.ready, running->config->workers);
 	else
 		append(buf, size, "%u workers ready", count.ready);
 	if (count.leaving > 0)
@@ -80,7 +79,8 @@ log_worker(const struct worker *w, const char *role)
 		" accepted, up %.1f s%s%s",
 		w->slot, (int)w->pid, w->generation->number, worker_state_name(w->state), role,
 		counters_get(w->counters, COUNTER_CONNECTIONS), counters_get(w->counters, COUNTER_ACCEPTED),
-		(double)(clock_now_us() - w->started_us) / (double)US_PER_SEC, *w->status ? ": " : "", w->status);
+		(double)(clock_now_us() - w->started_us) / (double)US_PER_SEC, *w->status ? ": " : "",
+		w->status);
 }
 
 void
@@ -92,7 +92,8 @@ report_log(const struct report *r)
 	log_event(LOG_NOTICE, EVENT_STATUS, EVENT_NO_SLOT, EVENT_NO_GENERATION, "status: %s; up %.1f s", line,
 		(double)(clock_now_us() - r->started_us) / (double)US_PER_SEC);
 	report_addresses(r->pool, line, sizeof(line));
-	log_event(LOG_NOTICE, EVENT_STATUS, EVENT_NO_SLOT, EVENT_NO_GENERATION, "status: listening on %s", line);
+	log_event(LOG_NOTICE, EVENT_STATUS, EVENT_NO_SLOT, EVENT_NO_GENERATION, "status: listening on %s",
+		line);
 	for (unsigned i = 0; i < r->pool->n_slots; i++) {
 		log_worker(r->pool->slot[i]->incumbent, "incumbent");
 		log_worker(r->pool->slot[i]->successor, "successor");

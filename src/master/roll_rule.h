@@ -1,13 +1,13 @@
 /*
  * What a roll does next, as one function from facts to a step. Pure: no process, no clock.
  *
- * A roll brings every slot from the running generation to a target, a few at a time. It commits at the moment when every slot of the
- * target has a READY worker of it, while the last incumbents still serve: from then on the old configuration and its addresses are
- * not needed any more, and nothing that a client does can meet a gap. A worker of the target that is lost before turns the
- * roll back.
+ * A roll brings every slot from the running generation to a target, a few at a time. It commits at the moment
+ * when every slot of the target has a READY worker of it, while the last incumbents still serve: from then on
+ * the old configuration and its addresses are not needed any more, and nothing that a client does can meet a
+ * gap. A worker of the target that is lost before turns the roll back.
  *
- * The first roll, at the start of the daemon, has nothing to go back to: it commits when every slot has come up or failed
- * once, and gives up when none came up.
+ * The first roll, at the start of the daemon, has nothing to go back to: it commits when every slot has come
+ * up or failed once, and gives up when none came up.
  */
 #ifndef MASTER_ROLL_RULE_H
 #define MASTER_ROLL_RULE_H
@@ -33,9 +33,9 @@ struct roll_slot {
 
 struct roll_facts {
 	enum roll_state state;
-	bool first;     /* there is no generation to go back to */
+	bool first; /* there is no generation to go back to */
 	bool committed;
-	bool lost;      /* a worker of the target was lost before the commit */
+	bool lost; /* a worker of the target was lost before the commit */
 	unsigned parallel;
 	size_t n;
 	const struct roll_slot *slot; /* in the order in which the roll takes them */

@@ -51,8 +51,9 @@ selector_attach(int fd, const bool *live, unsigned n)
 }
 
 /*
- * By the generalized TTL security mechanism (RFC 5082): a listening socket that asks for a TTL of 255 hears nobody, for no system sends
- * that much by itself. Unlike a socket filter, this needs no privilege on any kernel. Handshakes that have begun are completed.
+ * By the generalized TTL security mechanism (RFC 5082): a listening socket that asks for a TTL of 255 hears
+ * nobody, for no system sends that much by itself. Unlike a socket filter, this needs no privilege on any
+ * kernel. Handshakes that have begun are completed.
  */
 int
 selector_mute(int fd, bool mute)

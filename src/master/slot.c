@@ -8,7 +8,6 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "master/log_event.h"
-#include "master/spawn.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -105,8 +104,8 @@ count_loss(struct slot *slot, const struct generation *generation, uint64_t read
 	log_event(LOG_WARNING, EVENT_WORKER_FAILED, (int)slot->index, generation->number, "%s", what);
 	if (wait > 0)
 		log_event(LOG_WARNING, EVENT_SLOT_BACKOFF, (int)slot->index, generation->number,
-			"slot %u: %u crashes in a row, the next start is in %.3f s", slot->index, slot->crashes,
-			(double)wait / (double)US_PER_SEC);
+			"slot %u: %u crashes in a row, the next start is in %.3f s", slot->index,
+			slot->crashes, (double)wait / (double)US_PER_SEC);
 	slot->host->on_loss(generation, what, slot->host->arg);
 }
 
@@ -155,15 +154,9 @@ slot_collect(struct slot *slot)
 
 /* ---- steps ---- */
 
-/* The sockets that a worker is born with: those of its slot, those parked with it, and the shared ones. */
-struct inheritance {
-	int fd[SPAWN_LISTENERS_MAX];
-	size_t n;
-	char *names; /* joined by colons, as LISTEN_FDNAMES wants them; so a colon in an address becomes '_' */
-};
-
+/* A colon in an address becomes '_', since colons stand between the names. */
 static int
-inherit(struct inheritance *in, FILE *names, const struct listener *listener, unsigned socket)
+inherit(struct worker_sockets *in, FILE *names, const struct listener *listener, unsigned socket)
 {
 	if (in->n == ARRAY_LEN(in->fd))
 		return -E2BIG;
@@ -175,17 +168,24 @@ inherit(struct inheritance *in, FILE *names, const struct listener *listener, un
 	return 0;
 }
 
+/* The sockets of its slot, those parked with it, and the shared ones. */
 static int
-inherit_all(const struct slot *slot, struct inheritance *in)
+inherit_all(const struct slot *slot, struct worker_sockets *in)
 {
 	const struct generation *generation = slot->goal;
 	unsigned workers = generation->config->workers;
 	size_t len;
-	FILE *names = open_memstream(&in->names, &len);
-	int r = names ? 0 : -ENOMEM;
+	FILE *names;
+	int r;
+
+	in->n = 0;
+	in->names = NULL;
+	names = open_memstream(&in->names, &len);
+	r = names ? 0 : -ENOMEM;
 
 	for (size_t i = 0; r == 0 && i < generation->config->n_listen; i++) {
-		const struct listener *listener = listener_find(slot->host->listeners, generation->addresses[i]);
+		const struct listener *listener =
+			listener_find(slot->host->listeners, generation->addresses[i]);
 
 		for (unsigned j = 0; r == 0 && listener && j < listener->n_fd; j++)
 			if (listener->kind != CONFIG_LISTEN_TCP || j % workers == slot->index)
@@ -199,13 +199,13 @@ inherit_all(const struct slot *slot, struct inheritance *in)
 static void
 spawn(struct slot *slot, const char *reason)
 {
-	struct inheritance in = { .n = 0 };
+	struct worker_sockets in;
 	int r = inherit_all(slot, &in);
 	char what[128];
 
 	if (r == 0) {
-		slot->successor = worker_start(&slot->host->workers, slot->index, slot->goal, in.fd, in.n, in.names,
-			slot->lost ? "respawn" : reason);
+		slot->successor = worker_start(
+			&slot->host->workers, slot->index, slot->goal, &in, slot->lost ? "respawn" : reason);
 		r = slot->successor ? 0 : -errno;
 	}
 	free(in.names);
@@ -299,14 +299,14 @@ slot_is_settled(const struct slot *slot)
 	if (!slot->goal)
 		return slot_is_empty(slot);
 	return slot->incumbent && !slot->successor && slot->incumbent->generation == slot->goal &&
-		slot->incumbent->state == WORKER_READY;
+	       slot->incumbent->state == WORKER_READY;
 }
 
 bool
 slot_is_alone(const struct slot *slot)
 {
 	return (!slot->incumbent || slot->incumbent->generation == slot->goal) &&
-		(!slot->successor || slot->successor->generation == slot->goal);
+	       (!slot->successor || slot->successor->generation == slot->goal);
 }
 
 struct worker *
@@ -317,7 +317,8 @@ slot_ready_worker(const struct slot *slot, const struct generation *generation)
 	for (size_t i = 0; i < ARRAY_LEN(candidates); i++) {
 		struct worker *w = candidates[i];
 
-		if (w && w->state == WORKER_READY && !w->leaving_soon && (!generation || w->generation == generation))
+		if (w && w->state == WORKER_READY && !w->leaving_soon &&
+			(!generation || w->generation == generation))
 			return w;
 	}
 	return NULL;

@@ -1,5 +1,6 @@
 /*
- * A slot: one place in the pool, its workers and its patience with them. What it does next is slot_rule's to say; this does it.
+ * A slot: one place in the pool, its workers and its patience with them. What it does next is slot_rule's to
+ * say; this does it.
  */
 #ifndef MASTER_SLOT_H
 #define MASTER_SLOT_H
@@ -13,9 +14,15 @@ struct slot;
 struct slot_host {
 	struct worker_host workers;
 	struct listener_list *listeners;
-	/* A worker of that generation was lost against our will; `what` names it and says how, NULL-free, gone after the call. */
+	/*
+	 * A worker of that generation was lost against our will; `what` names it and says how, NULL-free,
+	 * gone after the call.
+	 */
 	void (*on_loss)(const struct generation *generation, const char *what, void *arg);
-	/* It is about to be told to drain: whoever chooses where new connections go must leave it out from now on. */
+	/*
+	 * It is about to be told to drain: whoever chooses where new connections go must leave it out from
+	 * now on.
+	 */
 	void (*on_leaving)(const struct worker *worker, void *arg);
 	/* It has gone; its numbers can be read for the last time. */
 	void (*on_exit)(const struct worker *worker, void *arg);
@@ -25,14 +32,14 @@ struct slot_host {
 struct slot {
 	const struct slot_host *host;
 	unsigned index;
-	struct generation *goal;     /* NULL: none */
+	struct generation *goal; /* NULL: none */
 	struct worker *incumbent;
 	struct worker *successor;
-	unsigned crashes;            /* in a row, none of them stable in between */
-	bool lost;                   /* the last worker was lost, and none has become READY since */
-	uint64_t restarts;           /* workers started in place of a lost one */
-	uint64_t spawn_at_us;        /* backoff: not before; 0: at once */
-	struct event *on_timer;      /* wakes the pool at spawn_at_us, or when a worker is seasoned */
+	unsigned crashes;       /* in a row, none of them stable in between */
+	bool lost;              /* the last worker was lost, and none has become READY since */
+	uint64_t restarts;      /* workers started in place of a lost one */
+	uint64_t spawn_at_us;   /* backoff: not before; 0: at once */
+	struct event *on_timer; /* wakes the pool at spawn_at_us, or when a worker is seasoned */
 };
 
 /* NULL when there is no memory. */
@@ -41,7 +48,10 @@ struct slot *slot_new(const struct slot_host *host, unsigned index);
 /* Sets what the slot should run, NULL for nothing. A new goal is a new try: the backoff ends. */
 void slot_set_goal(struct slot *slot, struct generation *goal);
 
-/* Takes out workers that have gone, and counts losses. To be called before slot_reconcile. True when something was found. */
+/*
+ * Takes out workers that have gone, and counts losses. To be called before slot_reconcile. True when
+ * something was found.
+ */
 bool slot_collect(struct slot *slot);
 
 /* Takes one step towards the goal; `reason` is logged with it. False when there is none to take now. */

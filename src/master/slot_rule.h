@@ -1,9 +1,9 @@
 /*
  * What a slot does next, as one function from facts to a step. Pure: no process, no clock.
  *
- * A slot has a goal (the generation that it should run, or none) and at most two workers: the incumbent, which serves it, and a
- * successor, which is to replace it. After every event the goal and the facts are compared and one step is taken;
- * so a lost event can delay a slot but never wedge it.
+ * A slot has a goal (the generation that it should run, or none) and at most two workers: the incumbent,
+ * which serves it, and a successor, which is to replace it. After every event the goal and the facts are
+ * compared and one step is taken; so a lost event can delay a slot but never wedge it.
  */
 #ifndef MASTER_SLOT_RULE_H
 #define MASTER_SLOT_RULE_H
@@ -32,7 +32,8 @@ enum slot_step {
 	SLOT_SPAWN,           /* start a worker of the goal generation, as the successor */
 	SLOT_PROMOTE,         /* the successor becomes the incumbent */
 	SLOT_DRAIN_INCUMBENT, /* tell it to drain; a worker that is not READY yet stops */
-	SLOT_DRAIN_SUCCESSOR, /* the same: it may have accepted connections already, so it's never just stopped */
+	SLOT_DRAIN_SUCCESSOR, /* the same: it may have accepted connections already, so it's never just
+				 stopped */
 };
 
 enum slot_step slot_rule(const struct slot_facts *facts);

@@ -118,8 +118,8 @@ environment_init(struct environment *env, const struct spawn *spawn)
 }
 
 /*
- * Lines the descriptors up from 3 on and closes all others. In two rounds, because a source may stand where another one
- * has to go: first all are copied out of the way, then into place, where they lose close-on-exec.
+ * Lines the descriptors up from 3 on and closes all others. In two rounds, because a source may stand where
+ * another one has to go: first all are copied out of the way, then into place, where they lose close-on-exec.
  */
 static int
 place_descriptors(const struct spawn *spawn)
@@ -195,8 +195,8 @@ write_pid(char *digits)
 }
 
 /*
- * Says why this process never came to be what it should: on the status pipe in the words of the contract; one that has none,
- * as a plain line where its output is read.
+ * Says why this process never came to be what it should: on the status pipe in the words of the contract; one
+ * that has none, as a plain line where its output is read.
  */
 static _Noreturn void
 fail_in_child(int status_fd, const char *what, const char *program, int error)

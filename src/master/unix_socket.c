@@ -68,8 +68,7 @@ publish(int fd, const char *temporary, const struct config_listen *spec, ino_t *
 
 	if (r < 0)
 		return r;
-	if (listen(fd, spec->backlog) < 0 || lstat(temporary, &st) < 0 ||
-		rename(temporary, spec->path) < 0)
+	if (listen(fd, spec->backlog) < 0 || lstat(temporary, &st) < 0 || rename(temporary, spec->path) < 0)
 		return -errno;
 	*ret_inode = st.st_ino;
 	return 0;
@@ -94,7 +93,7 @@ unix_socket_listen(const struct config_listen *spec, ino_t *ret_inode)
 	if (fd < 0)
 		return -errno;
 	unlink(temporary.sun_path); /* of a former process with our pid that died just here */
-	mask = umask(0177); /* nobody's until its mode is set */
+	mask = umask(0177);         /* nobody's until its mode is set */
 	r = bind(fd, (const struct sockaddr *)&temporary, sizeof(temporary)) < 0 ? -errno : 0;
 	umask(mask);
 	if (r < 0)

@@ -9,9 +9,9 @@
 #include <sys/types.h>
 
 /*
- * Binds under a temporary name beside spec->path, sets mode and owner, listens, and renames it over what is there: a socket that nobody
- * listens on. A living socket is -EADDRINUSE, anything else -EEXIST.
- * The descriptor with *ret_inode, by which unix_socket_unlink knows it again; or negative errno.
+ * Binds under a temporary name beside spec->path, sets mode and owner, listens, and renames it over what is
+ * there: a socket that nobody listens on. A living socket is -EADDRINUSE, anything else -EEXIST. The
+ * descriptor with *ret_inode, by which unix_socket_unlink knows it again; or negative errno.
  */
 int unix_socket_listen(const struct config_listen *spec, ino_t *ret_inode);
 

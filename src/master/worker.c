@@ -10,7 +10,6 @@
 #include "base/text.h"
 #include "ipc/contract.h"
 #include "master/log_event.h"
-#include "master/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,8 +31,7 @@ worker_name(const struct worker *w, char buf[static 64])
 }
 
 /* Remembers why it is lost: the first cause, since what follows is only its consequence. */
-static void __attribute__((format(printf, 2, 3)))
-set_failure(struct worker *w, const char *fmt, ...)
+static void __attribute__((format(printf, 2, 3))) set_failure(struct worker *w, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -54,14 +52,16 @@ send_signal(struct worker *w, int sig)
 }
 
 /*
- * A line to the worker. The pipe holds 64 KiB and few lines are ever sent, so a full one means a worker that reads
- * nothing; a closed one, that it is going. Either way what counts comes by another road: the deadline, or the reaping.
+ * A line to the worker. The pipe holds 64 KiB and few lines are ever sent, so a full one means a worker that
+ * reads nothing; a closed one, that it is going. Either way what counts comes by another road: the deadline,
+ * or the reaping.
  */
 static void
 send_line(struct worker *w, const char *line, size_t len)
 {
 	if (write(w->control_fd, line, len) < 0)
-		log_debug("worker %u did not take \"%.*s\": %s", w->slot, (int)len - 1, line, strerror(errno));
+		log_debug(
+			"worker %u did not take \"%.*s\": %s", w->slot, (int)len - 1, line, strerror(errno));
 }
 
 static void
@@ -142,9 +142,10 @@ enter_state(struct worker *w, enum worker_state next, const char *reason)
 {
 	char name[64];
 
-	log_event(w->failed && next >= WORKER_STOPPING ? LOG_WARNING : LOG_INFO, EVENT_WORKER_STATE, (int)w->slot,
-		w->generation->number, "%s: %s -> %s%s%s%s", worker_name(w, name), worker_state_name(w->state),
-		worker_state_name(next), *reason ? " (" : "", reason, *reason ? ")" : "");
+	log_event(w->failed && next >= WORKER_STOPPING ? LOG_WARNING : LOG_INFO, EVENT_WORKER_STATE,
+		(int)w->slot, w->generation->number, "%s: %s -> %s%s%s%s", worker_name(w, name),
+		worker_state_name(w->state), worker_state_name(next), *reason ? " (" : "", reason,
+		*reason ? ")" : "");
 	w->state = next;
 	w->state_since_us = clock_now_us();
 	if (next == WORKER_READY)
@@ -167,7 +168,8 @@ worker_input(struct worker *w, enum worker_input input, const char *reason)
 		log_event(LOG_ERR, EVENT_WORKER_PROTOCOL, (int)w->slot, w->generation->number,
 			"%s: protocol error: said \"%s\" while %s", worker_name(w, name), reason,
 			worker_state_name(w->state));
-		set_failure(w, "broke the protocol: said \"%s\" while %s", reason, worker_state_name(w->state));
+		set_failure(
+			w, "broke the protocol: said \"%s\" while %s", reason, worker_state_name(w->state));
 	}
 	if (t->failure) {
 		w->failed = true;
@@ -189,7 +191,8 @@ on_ready(struct worker *w, const struct message *m)
 		worker_input(w, WORKER_SAYS_READY, "ready");
 		return;
 	}
-	snprintf(reason, sizeof(reason), "after %.1f ms", (double)(clock_now_us() - w->started_us) / (double)US_PER_MS);
+	snprintf(reason, sizeof(reason), "after %.1f ms",
+		(double)(clock_now_us() - w->started_us) / (double)US_PER_MS);
 	worker_input(w, WORKER_SAYS_READY, reason);
 }
 
@@ -267,7 +270,8 @@ on_unknown(struct worker *w, const struct message *m)
 		return;
 	w->said_unknown = true;
 	log_event(LOG_NOTICE, EVENT_WORKER_PROTOCOL, (int)w->slot, w->generation->number,
-		"%s: ignored an unknown message: \"%.200s\"; further ones are not logged", worker_name(w, name), m->text);
+		"%s: ignored an unknown message: \"%.200s\"; further ones are not logged",
+		worker_name(w, name), m->text);
 }
 
 /* The line, or what there is of it, breaks the protocol: whatever the worker is, it is not to be trusted. */
@@ -309,7 +313,8 @@ on_line(char *line, void *arg)
 		return reject_line(w, raw, strlen(raw), error);
 	/* a child that could not even be started says `failed` in the worker's stead */
 	if (w->said_hello == (message.type == MESSAGE_HELLO) && message.type != MESSAGE_FAILED)
-		return reject_line(w, raw, strlen(raw), w->said_hello ? "hello again" : "the first line must be hello");
+		return reject_line(
+			w, raw, strlen(raw), w->said_hello ? "hello again" : "the first line must be hello");
 	handlers[message.type](w, &message);
 	return w->state >= WORKER_KILLING ? -ECANCELED : 0;
 }
@@ -321,7 +326,8 @@ read_status(struct worker *w)
 
 	if (result == LINE_READER_BAD)
 		reject_line(w, w->reader.data, w->reader.len,
-			w->reader.len == sizeof(w->reader.data) ? "a line without end" : "a line with control characters");
+			w->reader.len == sizeof(w->reader.data) ? "a line without end"
+								: "a line with control characters");
 	return result;
 }
 
@@ -400,11 +406,13 @@ on_exit_event(evutil_socket_t fd, short what, void *arg)
 	if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
 		return;
 	/* its last words may be in the pipe yet; a grandchild may hold it open, so no more than it can hold */
-	for (int i = 0; i < 16 && w->state < WORKER_KILLING && event_pending(w->on_status, EV_READ, NULL); i++)
+	for (int i = 0; i < 16 && w->state < WORKER_KILLING && event_pending(w->on_status, EV_READ, NULL);
+		i++)
 		if (read_status(w) != LINE_READER_AGAIN)
 			break;
 	describe_exit(&info, how, sizeof(how));
-	snprintf(failure, sizeof(failure), info.si_code == CLD_EXITED ? "exited with %s" : "was killed by %s", how);
+	snprintf(failure, sizeof(failure), info.si_code == CLD_EXITED ? "exited with %s" : "was killed by %s",
+		how);
 	if (worker_state_next(w->state, WORKER_REAPED)->failure) {
 		w->failed = true;
 		set_failure(w, "%s", failure);
@@ -470,15 +478,15 @@ ends_open(struct ends *e)
 }
 
 static int
-start_process(struct worker *w, struct ends *e, const int *listeners, size_t n_listeners, const char *names)
+start_process(struct worker *w, struct ends *e, const struct worker_sockets *sockets)
 {
 	unsigned open_files = w->generation->config->limits.open_files;
 	const char *const argv[] = { w->host->program, NULL };
 	const struct spawn spawn = {
 		.argv = argv,
-		.listeners = listeners,
-		.n_listeners = n_listeners,
-		.listener_names = names,
+		.listeners = sockets->fd,
+		.n_listeners = sockets->n,
+		.listener_names = sockets->names,
 		.control_fd = e->control[0],
 		.status_fd = e->status[1],
 		.config_fd = w->generation->config_fd,
@@ -524,8 +532,8 @@ kill_unwatched(struct worker *w)
 }
 
 struct worker *
-worker_start(const struct worker_host *host, unsigned slot, struct generation *generation, const int *listeners,
-	size_t n_listeners, const char *names, const char *reason)
+worker_start(const struct worker_host *host, unsigned slot, struct generation *generation,
+	const struct worker_sockets *sockets, const char *reason)
 {
 	struct worker *w = calloc(1, sizeof(*w));
 	struct ends ends = { { -1, -1 }, { -1, -1 }, -1 };
@@ -533,15 +541,19 @@ worker_start(const struct worker_host *host, unsigned slot, struct generation *g
 	int r = -ENOMEM;
 
 	if (w) {
-		*w = (struct worker){ .host = host, .slot = slot, .generation = generation_ref(generation),
-			.pidfd = -1, .control_fd = -1, .status_fd = -1 };
+		*w = (struct worker){ .host = host,
+			.slot = slot,
+			.generation = generation_ref(generation),
+			.pidfd = -1,
+			.control_fd = -1,
+			.status_fd = -1 };
 		line_reader_init(&w->reader);
 		r = ends_open(&ends);
 	}
 	if (r == 0 && !(w->counters = counters_map(ends.stats)))
 		r = -errno;
 	if (r == 0)
-		r = start_process(w, &ends, listeners, n_listeners, names);
+		r = start_process(w, &ends, sockets);
 	if (r == 0) {
 		w->control_fd = take_fd(&ends.control[1]);
 		w->status_fd = take_fd(&ends.status[0]);

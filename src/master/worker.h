@@ -1,9 +1,9 @@
 /*
- * One worker process: started, listened to, told to leave, reaped. Its state has one writer, worker.c's enter_state, which also
- * sets the deadline that the state has and logs the change.
+ * One worker process: started, listened to, told to leave, reaped. Its state has one writer, worker.c's
+ * enter_state, which also sets the deadline that the state has and logs the change.
  *
- * A worker never calls up except through host->changed, which only makes the pool look again soon; so none is freed under
- * its own feet.
+ * A worker never calls up except through host->changed, which only makes the pool look again soon; so none is
+ * freed under its own feet.
  */
 #ifndef MASTER_WORKER_H
 #define MASTER_WORKER_H
@@ -11,6 +11,7 @@
 #include "ipc/counters.h"
 #include "ipc/line_reader.h"
 #include "master/generation.h"
+#include "master/spawn.h"
 #include "master/worker_state.h"
 
 #include <event2/event.h>
@@ -18,18 +19,22 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define WORKER_STOP_TIMEOUT_US   (5 * US_PER_SEC)   /* STOPPING: closing everything takes milliseconds; more is a hang */
-#define WORKER_KILL_INTERVAL_US  (5 * US_PER_SEC)   /* KILLING: say again that it's still there */
-#define WORKER_ABORT_TIMEOUT_US  (2 * US_PER_SEC)   /* KILLING after a hang: time for a core dump between SIGABRT and SIGKILL */
-#define WORKER_EOF_GRACE_US      (100 * US_PER_MS)  /* a process that exits closes its pipe just before it can be reaped */
+/* STOPPING: closing everything takes milliseconds; more is a hang. */
+#define WORKER_STOP_TIMEOUT_US (5 * US_PER_SEC)
+/* KILLING: how often it is said that it's still there. */
+#define WORKER_KILL_INTERVAL_US (5 * US_PER_SEC)
+/* KILLING after a hang: time for a core dump between SIGABRT and SIGKILL. */
+#define WORKER_ABORT_TIMEOUT_US (2 * US_PER_SEC)
+/* A process that exits closes its pipe just before it can be reaped. */
+#define WORKER_EOF_GRACE_US (100 * US_PER_MS)
 
 /* What all workers share. */
 struct worker_host {
 	struct event_base *base;
-	const char *program;         /* of built-in services */
-	unsigned open_files;         /* where limits.open_files says nothing; 0: as the master's */
-	const struct config *live;   /* the options that apply to what runs: drain_timeout, roll.ready_timeout */
-	void (*changed)(void *arg);  /* a worker has a new state */
+	const char *program;        /* of built-in services */
+	unsigned open_files;        /* where limits.open_files says nothing; 0: as the master's */
+	const struct config *live;  /* for what applies to what runs: drain_timeout, roll, restart */
+	void (*changed)(void *arg); /* a worker has a new state */
 	void *arg;
 };
 
@@ -43,32 +48,36 @@ struct worker {
 	int control_fd;
 	int status_fd;
 	struct line_reader reader;
-	struct event *on_exit;       /* pidfd */
-	struct event *on_status;     /* status pipe */
-	struct event *on_deadline;   /* of the state */
+	struct event *on_exit;     /* pidfd */
+	struct event *on_status;   /* status pipe */
+	struct event *on_deadline; /* of the state */
 	struct event *on_eof_grace;
 	struct counters *counters;
-	uint64_t started_us;         /* clock_now_us */
+	uint64_t started_us; /* clock_now_us */
 	uint64_t state_since_us;
-	uint64_t ready_since_us;     /* 0: never was */
+	uint64_t ready_since_us; /* 0: never was */
 	bool said_hello;
-	bool said_unknown;           /* an unknown message was logged */
-	bool hung;                   /* gets SIGABRT before SIGKILL */
-	bool leaving_soon;           /* the pool is about to let it drain: gets no new connections */
-	bool failed;                 /* lost against our will; `failure` says how */
-	bool failure_counted;        /* by the slot: it is told once */
-	char failure[256];           /* "exited with status 1: …", as verdicts quote it */
-	char status[128];            /* its own words, last */
-	bool drained;                /* has told what became of its connections: */
+	bool said_unknown;    /* an unknown message was logged */
+	bool hung;            /* gets SIGABRT before SIGKILL */
+	bool leaving_soon;    /* the pool is about to let it drain: gets no new connections */
+	bool failed;          /* lost against our will; `failure` says how */
+	bool failure_counted; /* by the slot: it is told once */
+	char failure[256];    /* "exited with status 1: …", as verdicts quote it */
+	char status[128];     /* its own words, last */
+	bool drained;         /* has told what became of its connections: */
 	uint64_t finished, handed, cut;
 };
 
-/*
- * Starts a worker for a slot of that generation, with these listening sockets (whose names are joined by colons). `reason` is logged.
- * NULL when that fails, errno set.
- */
+/* The listening sockets that a worker is born with. */
+struct worker_sockets {
+	int fd[SPAWN_LISTENERS_MAX];
+	size_t n;
+	char *names; /* joined by colons, as LISTEN_FDNAMES wants them */
+};
+
+/* Starts a worker for a slot of that generation. `reason` is logged. NULL when that fails, errno set. */
 struct worker *worker_start(const struct worker_host *host, unsigned slot, struct generation *generation,
-	const int *listeners, size_t n_listeners, const char *names, const char *reason);
+	const struct worker_sockets *sockets, const char *reason);
 
 /* Tells it to drain, within the live drain_timeout. One that is not READY yet stops instead. */
 void worker_drain(struct worker *worker, const char *reason);
@@ -79,7 +88,8 @@ void worker_stop(struct worker *worker, const char *reason);
 /* drain_timeout has changed: a drain under way ends at its new time. */
 void worker_retime(struct worker *worker);
 
-/* Has it been READY for that long? *ret_left is set to what is missing, if it's only a matter of time, else to 0. */
+/* Has it been READY for that long? *ret_left is set to what is missing, if it's only a matter of time, else
+ * to 0. */
 bool worker_is_seasoned(const struct worker *worker, uint64_t settle_us, uint64_t *ret_left);
 
 /* "worker 0 gen 2 pid 900" */

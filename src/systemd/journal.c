@@ -30,8 +30,8 @@ journal_is_stderr(void)
 	uintmax_t device, inode;
 	struct stat st;
 
-	return stream && sscanf(stream, "%ju:%ju", &device, &inode) == 2 &&
-		fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+	return stream && sscanf(stream, "%ju:%ju", &device, &inode) == 2 && fstat(STDERR_FILENO, &st) == 0 &&
+	       st.st_dev == device && st.st_ino == inode;
 }
 
 /* A log_sink. Values have no newline, which the log sees to, so no field needs the protocol's binary form. */
@@ -41,8 +41,8 @@ send_record(const struct log_record *record, void *arg)
 	char own[LOG_TEXT_MAX + 128];
 	struct iovec part[PARTS_OWN + FIELDS_MAX * 2];
 	struct msghdr message = { .msg_iov = part };
-	int n = snprintf(own, sizeof(own), "MESSAGE=%s\nPRIORITY=%d\nSYSLOG_IDENTIFIER=%s\n",
-		record->text, record->level, record->program);
+	int n = snprintf(own, sizeof(own), "MESSAGE=%s\nPRIORITY=%d\nSYSLOG_IDENTIFIER=%s\n", record->text,
+		record->level, record->program);
 
 	(void)arg;
 	if (n < 0 || (size_t)n >= sizeof(own))
@@ -52,7 +52,7 @@ send_record(const struct log_record *record, void *arg)
 		const char *field = record->fields[i];
 
 		part[message.msg_iovlen++] = (struct iovec){ (void *)(uintptr_t)field, strlen(field) };
-		part[message.msg_iovlen++] = (struct iovec){ (void *)(uintptr_t)"\n", 1 };
+		part[message.msg_iovlen++] = (struct iovec){ (void *)(uintptr_t) "\n", 1 };
 	}
 	if (sendmsg(journal_fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		return -errno;

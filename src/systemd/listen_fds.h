@@ -11,12 +11,12 @@ struct listen_fds {
 	struct listen_fd {
 		int fd;
 		char *name;
-	} *fd;
+	} * fd;
 };
 
 /*
- * Takes what systemd passed, all close-on-exec, and clears the environment. Once per process. 0, also with none;
- * or negative errno.
+ * Takes what systemd passed, all close-on-exec, and clears the environment. Once per process. 0, also with
+ * none; or negative errno.
  */
 int listen_fds_take(struct listen_fds *ret);
 

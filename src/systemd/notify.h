@@ -12,7 +12,10 @@ void notify_status(const char *text);
 /* The daemon serves: after its start and at the end of every reload, however that went. */
 void notify_ready(void);
 
-/* A reload begins. notify_ready must follow on every path, else "systemctl reload" hangs until its time is over. */
+/*
+ * A reload begins. notify_ready must follow on every path, else "systemctl reload" hangs until its time is
+ * over.
+ */
 void notify_reloading(void);
 
 void notify_stopping(void);

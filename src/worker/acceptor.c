@@ -20,7 +20,7 @@
  * accepts (from 8 on more bring nothing that can be measured), and those who are connected already
  * wait for 8 accepts at most, some 50 us.
  */
-#define ACCEPT_BATCH 8
+#define ACCEPT_BATCH 16
 
 /* The most that one queue can hold; a bound that is only met when connections arrive as fast as
  * they are accepted. */

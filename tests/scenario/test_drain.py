@@ -8,6 +8,10 @@ import pytest
 
 from harness import Client, config
 
+# The worker's own word that it drains: it has accepted who waited, and listens no more. From then on its ends are counted.
+DRAINS = r"gracefuld-worker\[({pid})\] debug: draining: "
+DEBUG = {"level": "debug"}
+
 
 def connect_to_all(daemon, port):
     """Clients by the pid of their worker; each worker that is ready has one at least."""
@@ -26,12 +30,12 @@ def end_all(clients):
 
 
 def test_open_connections_stay_with_their_worker(start, port, figure):
-    daemon = start(config(port, workers=1, drain_timeout=60))
+    daemon = start(config(port, workers=1, drain_timeout=60, log=DEBUG))
     old = daemon.worker(0)
     clients = [Client(port).ask() for _ in range(20)]
     since = daemon.mark()
     daemon.hup()
-    daemon.wait_line(rf"pid {old.pid}: ready -> draining", since=since)
+    daemon.wait_line(DRAINS.format(pid=old.pid), since=since)
     assert all(client.ask().server_pid([old.pid]) == old.pid for client in clients)
     with Client(port) as newcomer:
         newcomer.ask()
@@ -45,11 +49,11 @@ def test_open_connections_stay_with_their_worker(start, port, figure):
 
 
 def test_what_does_not_end_is_cut_when_time_is_up(start, port, figure):
-    daemon = start(config(port, workers=1, drain_timeout=1))
+    daemon = start(config(port, workers=1, drain_timeout=1, log=DEBUG))
     clients = [Client(port).ask() for _ in range(5)]
     since, begun = daemon.mark(), time.monotonic()
     daemon.hup()
-    daemon.wait_line(r"-> draining", since=since)
+    daemon.wait_line(DRAINS.format(pid=r"\d+"), since=since)
     clients.pop().close()
     clients.pop().close()
     for client in clients:
@@ -87,12 +91,12 @@ def test_drain_timeout_takes_effect_without_a_roll_of_its_own(start, port):
 
 
 def test_every_worker_of_a_roll_waits_for_its_own_connections(start, port):
-    daemon = start(config(port, workers=3, drain_timeout=60))
+    daemon = start(config(port, workers=3, drain_timeout=60, log=DEBUG))
     clients = connect_to_all(daemon, port)
     since = daemon.mark()
     daemon.hup()
     for pid, its_clients in clients.items():
-        daemon.wait_line(rf"pid {pid}: ready -> draining", since=since)
+        daemon.wait_line(DRAINS.format(pid=pid), since=since)
         end_all(its_clients)
     verdict = daemon.wait_verdict(since)
     assert (verdict.word, verdict.finished, verdict.cut) == ("applied", sum(map(len, clients.values())), 0)
@@ -100,15 +104,15 @@ def test_every_worker_of_a_roll_waits_for_its_own_connections(start, port):
 
 def test_connections_of_slots_that_go_are_finished(start, port):
     """The pool shrinks from four to one: nobody's connection is dropped for that."""
-    daemon = start(config(port, workers=4, drain_timeout=60))
+    daemon = start(config(port, workers=4, drain_timeout=60, log=DEBUG))
     clients = connect_to_all(daemon, port)
-    daemon.write(config(port, workers=1, drain_timeout=60))
+    daemon.write(config(port, workers=1, drain_timeout=60, log=DEBUG))
     since = daemon.mark()
     daemon.hup()
     waiting = dict(clients)
     while waiting:
-        pid = int(daemon.wait_line(r"pid (" + "|".join(map(str, waiting)) + r"): ready -> draining", since=since)[1])
-        end_all(waiting.pop(pid))
+        next_pid = daemon.wait_line(DRAINS.format(pid="|".join(map(str, waiting))), since=since)[1]
+        end_all(waiting.pop(int(next_pid)))
     verdict = daemon.wait_verdict(since)
     assert (verdict.word, verdict.finished, verdict.cut) == ("applied", sum(map(len, clients.values())), 0)
     assert len(daemon.workers()) == 1
@@ -129,10 +133,10 @@ def test_term_drains_and_stops(start, port):
 
 
 def test_term_accepts_nobody_new(start, port):
-    daemon = start(config(port, workers=1, drain_timeout=60))
+    daemon = start(config(port, workers=1, drain_timeout=60, log=DEBUG))
     with Client(port).ask() as client:
         daemon.send(signal.SIGTERM)
-        daemon.wait_line(r"-> draining")
+        daemon.wait_line(DRAINS.format(pid=r"\d+"))
         with pytest.raises((ConnectionRefusedError, ConnectionResetError, TimeoutError)):
             Client(port, timeout=0.5).ask()
         client.ask()

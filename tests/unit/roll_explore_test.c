@@ -1,12 +1,14 @@
 /*
- * Every order in which events can meet a roll: small pools are explored exhaustively, with the real tables (worker_state, slot_rule,
- * roll_rule) and a model of what pool.c does around them.
+ * Every order in which events can meet a roll: small pools are explored exhaustively, with the real tables
+ *(worker_state, slot_rule, roll_rule) and a model of what pool.c does around them.
  *
  * Checked in each state that can be reached:
- *	- no step goes on for ever, and no state with a roll under way is without a next event: nothing wedges;
+ *	- no step goes on for ever, and no state with a roll under way is without a next event: nothing
+ *wedges;
  *	- without a fault, never fewer READY workers than the smaller of the two generations has slots;
  *	- no roll commits that has lost a worker, none ends while a worker of another generation is there;
- *	- at rest, each slot has the worker that its configuration wants, and the verdict tells which configuration that is.
+ *	- at rest, each slot has the worker that its configuration wants, and the verdict tells which
+ *configuration that is.
  */
 #include "base/cleanup.h"
 #include "master/roll_rule.h"
@@ -38,9 +40,9 @@ struct world {
 	} slot[SLOTS_MAX];
 	uint8_t workers[4]; /* of each generation; generation 1 runs at the beginning */
 	uint8_t running, target, state, committed, lost;
-	uint8_t reloads;    /* requests that are remembered */
-	uint8_t faults;     /* that may still come */
-	uint8_t faulted;    /* one has come */
+	uint8_t reloads; /* requests that are remembered */
+	uint8_t faults;  /* that may still come */
+	uint8_t faulted; /* one has come */
 };
 
 struct table {
@@ -90,7 +92,8 @@ collect_place(struct world *w, unsigned i, struct model_worker *m)
 static struct slot_place
 place_of(const struct model_worker *m, unsigned goal)
 {
-	return (struct slot_place){ m->generation, m->state, m->generation == goal, m->state == WORKER_READY };
+	return (struct slot_place){ m->generation, m->state, m->generation == goal,
+		m->state == WORKER_READY };
 }
 
 static void
@@ -147,7 +150,8 @@ look_at(const struct world *w, unsigned i)
 		.on_target = goal == w->target,
 		.ready = is_ready(a, w->target) || is_ready(b, w->target),
 		.settled = goal ? is_ready(a, goal) && !b->generation : !a->generation && !b->generation,
-		.alone = (!a->generation || a->generation == goal) && (!b->generation || b->generation == goal),
+		.alone = (!a->generation || a->generation == goal) &&
+		         (!b->generation || b->generation == goal),
 		.lost = w->slot[i].lost,
 	};
 }
@@ -163,8 +167,12 @@ static bool
 step_roll(struct world *w)
 {
 	struct roll_slot slot[SLOTS_MAX];
-	struct roll_facts facts = { .state = w->state, .committed = w->committed, .lost = w->lost, .parallel = 1,
-		.n = slots_of(w), .slot = slot };
+	struct roll_facts facts = { .state = w->state,
+		.committed = w->committed,
+		.lost = w->lost,
+		.parallel = 1,
+		.n = slots_of(w),
+		.slot = slot };
 	unsigned old = w->workers[w->running], n_new, order[SLOTS_MAX];
 	size_t next = 0;
 
@@ -210,7 +218,7 @@ check(const struct world *w)
 
 	for (unsigned i = 0; i < SLOTS_MAX; i++)
 		ready += (w->slot[i].incumbent.generation && w->slot[i].incumbent.state == WORKER_READY) ||
-			(w->slot[i].successor.generation && w->slot[i].successor.state == WORKER_READY);
+		         (w->slot[i].successor.generation && w->slot[i].successor.state == WORKER_READY);
 	for (unsigned g = 1; g <= 3; g++)
 		if (w->workers[g] && w->workers[g] < least)
 			least = w->workers[g];
@@ -268,7 +276,8 @@ happen(struct world *w, struct model_worker *m, unsigned event)
 
 	if (!m->generation || (events[event].fault && w->faults == 0))
 		return false;
-	if (events[event].state == WORKER_STATES ? m->state < WORKER_STOPPING : m->state != events[event].state)
+	if (events[event].state == WORKER_STATES ? m->state < WORKER_STOPPING
+						 : m->state != events[event].state)
 		return false;
 	if (events[event].fault) {
 		w->faults--;
@@ -367,8 +376,9 @@ explore(unsigned before, unsigned after, unsigned last, unsigned reloads, unsign
 		bool at_rest = true;
 
 		for (unsigned s = 0; s < SLOTS_MAX; s++)
-			at_rest &= (!at.slot[s].incumbent.generation || at.slot[s].incumbent.state == WORKER_READY) &&
-				!at.slot[s].successor.generation;
+			at_rest &= (!at.slot[s].incumbent.generation ||
+					   at.slot[s].incumbent.state == WORKER_READY) &&
+			           !at.slot[s].successor.generation;
 		if (follow(&t, i) == 0 || (at_rest && at.state == ROLL_IDLE)) {
 			check_rest(&at);
 			rests++;

@@ -1,5 +1,6 @@
 /*
- * slot_rule and roll_rule: one row for each rule of doc/architecture.md, and what must hold for all facts there can be.
+ * slot_rule and roll_rule: one row for each rule of doc/architecture.md, and what must hold for all facts
+ * there can be.
  */
 #include "base/cleanup.h"
 #include "master/roll_rule.h"
@@ -13,10 +14,22 @@
 
 #include <cmocka.h>
 
-#define NOBODY      { .taken = false }
-#define OLD(s)      { .taken = true, .state = WORKER_##s, .seasoned = true }
-#define OF_GOAL(s)  { .taken = true, .state = WORKER_##s, .of_goal = true, .seasoned = true }
-#define FRESH       { .taken = true, .state = WORKER_READY, .of_goal = true }
+#define NOBODY                 \
+	{                      \
+		.taken = false \
+	}
+#define OLD(s)                                                       \
+	{                                                            \
+		.taken = true, .state = WORKER_##s, .seasoned = true \
+	}
+#define OF_GOAL(s)                                                                    \
+	{                                                                             \
+		.taken = true, .state = WORKER_##s, .of_goal = true, .seasoned = true \
+	}
+#define FRESH                                                         \
+	{                                                             \
+		.taken = true, .state = WORKER_READY, .of_goal = true \
+	}
 
 static const struct {
 	const char *what;
@@ -41,10 +54,13 @@ static const struct {
 	{ "it never came up: the same", { true, true, OLD(STARTING), OF_GOAL(READY) }, SLOT_DRAIN_INCUMBENT },
 	{ "it drains", { true, true, OLD(DRAINING), OF_GOAL(READY) }, SLOT_WAIT },
 	{ "its successor was lost", { true, true, OLD(READY), OF_GOAL(KILLING) }, SLOT_WAIT },
-	{ "back to the incumbent's generation", { true, true, OF_GOAL(READY), OLD(STARTING) }, SLOT_DRAIN_SUCCESSOR },
-	{ "… the successor may have connections", { true, true, OF_GOAL(READY), OLD(READY) }, SLOT_DRAIN_SUCCESSOR },
+	{ "back to the incumbent's generation", { true, true, OF_GOAL(READY), OLD(STARTING) },
+		SLOT_DRAIN_SUCCESSOR },
+	{ "… the successor may have connections", { true, true, OF_GOAL(READY), OLD(READY) },
+		SLOT_DRAIN_SUCCESSOR },
 	{ "… but the incumbent drains already", { true, true, OF_GOAL(DRAINING), OLD(READY) }, SLOT_WAIT },
-	{ "… and the successor is not up", { true, true, OF_GOAL(DRAINING), OLD(STARTING) }, SLOT_DRAIN_SUCCESSOR },
+	{ "… and the successor is not up", { true, true, OF_GOAL(DRAINING), OLD(STARTING) },
+		SLOT_DRAIN_SUCCESSOR },
 	{ "both are of former goals", { true, true, OLD(READY), OLD(READY) }, SLOT_DRAIN_SUCCESSOR },
 };
 
@@ -71,7 +87,10 @@ make_place(unsigned k, struct slot_place *ret)
 	return ret->state < WORKER_EXITED;
 }
 
-/* Never a third worker; never one told to drain that leaves already, or whose slot would be left with nobody to come. */
+/*
+ * Never a third worker; never one told to drain that leaves already, or whose slot would be left with nobody
+ * to come.
+ */
 static void
 slot_steps_are_safe_for_all_facts(void **state)
 {
@@ -90,30 +109,56 @@ slot_steps_are_safe_for_all_facts(void **state)
 				if (step == SLOT_SPAWN) {
 					assert_true(f.has_goal && f.may_spawn && !f.successor.taken);
 					assert_false(f.incumbent.taken && f.incumbent.of_goal &&
-						!worker_state_is_leaving(f.incumbent.state));
+						     !worker_state_is_leaving(f.incumbent.state));
 				}
 				if (step == SLOT_PROMOTE)
 					assert_true(f.successor.taken && !f.incumbent.taken);
 				if (step == SLOT_DRAIN_INCUMBENT) {
-					assert_true(f.incumbent.taken && !worker_state_is_leaving(f.incumbent.state));
-					assert_true(!f.has_goal ||
-						(f.successor.state == WORKER_READY && f.successor.of_goal));
+					assert_true(f.incumbent.taken &&
+						    !worker_state_is_leaving(f.incumbent.state));
+					assert_true(!f.has_goal || (f.successor.state == WORKER_READY &&
+									   f.successor.of_goal));
 				}
 				if (step == SLOT_DRAIN_SUCCESSOR)
-					assert_true(f.successor.taken && !worker_state_is_leaving(f.successor.state));
+					assert_true(f.successor.taken &&
+						    !worker_state_is_leaving(f.successor.state));
 			}
 	print_message("%u facts\n", n);
 }
 
-#define WANTED    .wanted = true
-#define DONE      { WANTED, .on_target = true, .ready = true, .settled = true, .alone = true }
-#define TODO      { WANTED, .settled = true, .alone = true }
-#define BUSY      { WANTED, .on_target = true }
-#define ARRIVING  { WANTED, .on_target = true, .ready = true }
-#define RETIRED   { .settled = true, .alone = true }
-#define RETIRING  { 0 }
-#define GONE_BACK { WANTED, .settled = true, .alone = true }
-#define FAILED    { WANTED, .on_target = true, .lost = true, .alone = true }
+#define WANTED .wanted = true
+#define DONE                                                                             \
+	{                                                                                \
+		WANTED, .on_target = true, .ready = true, .settled = true, .alone = true \
+	}
+#define TODO                                           \
+	{                                              \
+		WANTED, .settled = true, .alone = true \
+	}
+#define BUSY                              \
+	{                                 \
+		WANTED, .on_target = true \
+	}
+#define ARRIVING                                         \
+	{                                                \
+		WANTED, .on_target = true, .ready = true \
+	}
+#define RETIRED                                \
+	{                                      \
+		.settled = true, .alone = true \
+	}
+#define RETIRING  \
+	{         \
+		0 \
+	}
+#define GONE_BACK                                      \
+	{                                              \
+		WANTED, .settled = true, .alone = true \
+	}
+#define FAILED                                                         \
+	{                                                              \
+		WANTED, .on_target = true, .lost = true, .alone = true \
+	}
 
 static const struct {
 	const char *what;
@@ -125,23 +170,37 @@ static const struct {
 	{ "idle", { ROLL_IDLE, .n = 1 }, { TODO }, ROLL_STEP_WAIT, 0 },
 	{ "begins", { ROLL_FORWARD, .n = 3, .parallel = 1 }, { TODO, TODO, TODO }, ROLL_STEP_ADVANCE, 0 },
 	{ "one at a time", { ROLL_FORWARD, .n = 3, .parallel = 1 }, { BUSY, TODO, TODO }, ROLL_STEP_WAIT, 0 },
-	{ "still draining", { ROLL_FORWARD, .n = 3, .parallel = 1 }, { ARRIVING, TODO, TODO }, ROLL_STEP_WAIT, 0 },
-	{ "two at a time", { ROLL_FORWARD, .n = 3, .parallel = 2 }, { BUSY, TODO, TODO }, ROLL_STEP_ADVANCE, 1 },
+	{ "still draining", { ROLL_FORWARD, .n = 3, .parallel = 1 }, { ARRIVING, TODO, TODO }, ROLL_STEP_WAIT,
+		0 },
+	{ "two at a time", { ROLL_FORWARD, .n = 3, .parallel = 2 }, { BUSY, TODO, TODO }, ROLL_STEP_ADVANCE,
+		1 },
 	{ "the next", { ROLL_FORWARD, .n = 3, .parallel = 1 }, { DONE, TODO, TODO }, ROLL_STEP_ADVANCE, 1 },
-	{ "commits before the last has drained", { ROLL_FORWARD, .n = 3, .parallel = 1 }, { DONE, DONE, ARRIVING }, ROLL_STEP_COMMIT, 0 },
-	{ "a shrink: surplus slots are not asked", { ROLL_FORWARD, .n = 3, .parallel = 1 }, { ARRIVING, RETIRED, RETIRED }, ROLL_STEP_COMMIT, 0 },
-	{ "a loss", { ROLL_FORWARD, .lost = true, .n = 3, .parallel = 1 }, { DONE, BUSY, TODO }, ROLL_STEP_REVERT, 0 },
-	{ "committed, draining", { ROLL_FORWARD, .committed = true, .n = 3 }, { DONE, DONE, ARRIVING }, ROLL_STEP_WAIT, 0 },
-	{ "committed, surplus draining", { ROLL_FORWARD, .committed = true, .n = 3 }, { DONE, DONE, RETIRING }, ROLL_STEP_WAIT, 0 },
+	{ "commits before the last has drained", { ROLL_FORWARD, .n = 3, .parallel = 1 },
+		{ DONE, DONE, ARRIVING }, ROLL_STEP_COMMIT, 0 },
+	{ "a shrink: surplus slots are not asked", { ROLL_FORWARD, .n = 3, .parallel = 1 },
+		{ ARRIVING, RETIRED, RETIRED }, ROLL_STEP_COMMIT, 0 },
+	{ "a loss", { ROLL_FORWARD, .lost = true, .n = 3, .parallel = 1 }, { DONE, BUSY, TODO },
+		ROLL_STEP_REVERT, 0 },
+	{ "committed, draining", { ROLL_FORWARD, .committed = true, .n = 3 }, { DONE, DONE, ARRIVING },
+		ROLL_STEP_WAIT, 0 },
+	{ "committed, surplus draining", { ROLL_FORWARD, .committed = true, .n = 3 },
+		{ DONE, DONE, RETIRING }, ROLL_STEP_WAIT, 0 },
 	{ "over", { ROLL_FORWARD, .committed = true, .n = 3 }, { DONE, DONE, RETIRED }, ROLL_STEP_END, 0 },
-	{ "over: a crash afterwards is no matter", { ROLL_FORWARD, .committed = true, .n = 2 }, { DONE, FAILED }, ROLL_STEP_END, 0 },
-	{ "on the way back", { ROLL_REVERT, .lost = true, .n = 2 }, { GONE_BACK, RETIRING }, ROLL_STEP_WAIT, 0 },
+	{ "over: a crash afterwards is no matter", { ROLL_FORWARD, .committed = true, .n = 2 },
+		{ DONE, FAILED }, ROLL_STEP_END, 0 },
+	{ "on the way back", { ROLL_REVERT, .lost = true, .n = 2 }, { GONE_BACK, RETIRING }, ROLL_STEP_WAIT,
+		0 },
 	{ "back", { ROLL_REVERT, .lost = true, .n = 2 }, { GONE_BACK, GONE_BACK }, ROLL_STEP_END, 0 },
-	{ "back, and the old one is broken too", { ROLL_REVERT, .lost = true, .n = 2 }, { GONE_BACK, FAILED }, ROLL_STEP_END, 0 },
-	{ "first: all at once", { ROLL_FORWARD, .first = true, .n = 2, .parallel = 9 }, { BUSY, TODO }, ROLL_STEP_ADVANCE, 1 },
-	{ "first: one failed, one starts", { ROLL_FORWARD, .first = true, .n = 2, .parallel = 9 }, { BUSY, FAILED }, ROLL_STEP_WAIT, 0 },
-	{ "first: one failed, one serves", { ROLL_FORWARD, .first = true, .n = 2, .parallel = 9 }, { DONE, FAILED }, ROLL_STEP_COMMIT, 0 },
-	{ "first: all failed", { ROLL_FORWARD, .first = true, .n = 2, .parallel = 9 }, { FAILED, FAILED }, ROLL_STEP_GIVE_UP, 0 },
+	{ "back, and the old one is broken too", { ROLL_REVERT, .lost = true, .n = 2 }, { GONE_BACK, FAILED },
+		ROLL_STEP_END, 0 },
+	{ "first: all at once", { ROLL_FORWARD, .first = true, .n = 2, .parallel = 9 }, { BUSY, TODO },
+		ROLL_STEP_ADVANCE, 1 },
+	{ "first: one failed, one starts", { ROLL_FORWARD, .first = true, .n = 2, .parallel = 9 },
+		{ BUSY, FAILED }, ROLL_STEP_WAIT, 0 },
+	{ "first: one failed, one serves", { ROLL_FORWARD, .first = true, .n = 2, .parallel = 9 },
+		{ DONE, FAILED }, ROLL_STEP_COMMIT, 0 },
+	{ "first: all failed", { ROLL_FORWARD, .first = true, .n = 2, .parallel = 9 }, { FAILED, FAILED },
+		ROLL_STEP_GIVE_UP, 0 },
 };
 
 static void

@@ -1,5 +1,6 @@
 /*
- * The program that chooses among the sockets of a group: interpreted here for every random number modulo, and taken by the kernel.
+ * The program that chooses among the sockets of a group: interpreted here for every random number modulo, and
+ * taken by the kernel.
  */
 #include "base/cleanup.h"
 #include "base/fd.h"

@@ -1,5 +1,6 @@
 /*
- * The table of a worker's states: each cell against the picture that doc/architecture.md shows, and what must hold of all cells.
+ * The table of a worker's states: each cell against the picture that doc/architecture.md shows, and what must
+ * hold of all cells.
  */
 #include "master/worker_state.h"
 
@@ -11,8 +12,10 @@
 
 #include <cmocka.h>
 
-/* A row a state, a letter an input, in the order of enum worker_input: S R D O K X for the state that follows, ! for an
- * error of the protocol (which kills). */
+/*
+ * A row a state, a letter an input, in the order of enum worker_input: S R D O K X for the state that
+ * follows, ! for an error of the protocol (which kills).
+ */
 static const char *const picture[WORKER_STATES] = {
 	/*                     ready drained failed drain stop deadline pipe reaped */
 	[WORKER_STARTING] = "R!OOOKKX",
@@ -47,7 +50,10 @@ no_state_ever_moves_up(void **state)
 			assert_true(worker_state_next(s, i)->next >= s);
 }
 
-/* A loss is what takes a worker that starts or serves out of our hands; one that was told to leave can't be lost. */
+/*
+ * A loss is what takes a worker that starts or serves out of our hands; one that was told to leave can't be
+ * lost.
+ */
 static void
 only_starting_and_ready_workers_are_lost(void **state)
 {
