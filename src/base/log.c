@@ -18,6 +18,8 @@ static struct {
 	int level;
 	log_sink *sink;
 	void *arg;
+	log_observer *observer;
+	void *observer_arg;
 	unsigned long lost; /* records that the sink could not take, since the last that it took */
 } the_log = { .program = "", .level = LOG_INFO };
 
@@ -56,6 +58,19 @@ log_set_sink(log_sink *sink, void *arg)
 {
 	the_log.sink = sink;
 	the_log.arg = arg;
+}
+
+void
+log_set_observer(log_observer *observer, void *arg)
+{
+	the_log.observer = observer;
+	the_log.observer_arg = arg;
+}
+
+bool
+log_is_wanted(int level)
+{
+	return level <= the_log.level || (the_log.observer && level <= LOG_INFO);
 }
 
 int
@@ -127,7 +142,7 @@ log_v(int level, const char *const *fields, size_t n_fields, const char *fmt, va
 	struct log_record record = { level, the_log.program, text, fields, n_fields };
 	int saved = errno, n;
 
-	if (level > the_log.level)
+	if (!log_is_wanted(level))
 		return;
 	n = vsnprintf(text, sizeof(text), fmt, ap);
 	if (n < 0)
@@ -138,10 +153,14 @@ log_v(int level, const char *const *fields, size_t n_fields, const char *fmt, va
 	for (char *p = text; *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 127)
 			*p = '?';
-	if (the_log.lost > 0)
-		send_loss();
-	if (send_record(&record) < 0)
-		the_log.lost++;
+	if (the_log.observer && level <= LOG_INFO)
+		the_log.observer(&record, the_log.observer_arg);
+	if (level <= the_log.level) {
+		if (the_log.lost > 0)
+			send_loss();
+		if (send_record(&record) < 0)
+			the_log.lost++;
+	}
 	errno = saved;
 }
 

@@ -9,6 +9,7 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <syslog.h>
 
@@ -43,6 +44,15 @@ int log_level(void);
  * once is lost and counted.
  */
 void log_set_sink(log_sink *sink, void *arg);
+
+/* Sees every record up to LOG_INFO, whatever the level of the log is. */
+typedef void log_observer(const struct log_record *record, void *arg);
+
+/* One at a time; NULL: nobody. It must not log. */
+void log_set_observer(log_observer *observer, void *arg);
+
+/* Would a record of this level be seen by anybody? */
+bool log_is_wanted(int level);
 
 /* "error", "warning", "notice", "info", "debug" to the level, or -1. */
 int log_level_from_name(const char *name);

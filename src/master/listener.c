@@ -304,8 +304,8 @@ listener_apply(struct listener *listener, const struct config_listen *spec)
 		if (listen(listener->fd[i], spec->backlog) < 0)
 			r = -errno;
 	if (r < 0)
-		log_event(LOG_WARNING, EVENT_LISTENER, EVENT_NO_SLOT, EVENT_NO_GENERATION,
-			"cannot change the settings of %s: %s", listener->address, explain(spec, r));
+		log_event(LOG_WARNING, EVENT_LISTENER, NULL, "cannot change the settings of %s: %s",
+			listener->address, explain(spec, r));
 }
 
 void

@@ -9,6 +9,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+enum { EVENT_FIELDS_MAX = 9, EVENT_FIELD_SIZE = 320 };
+
 /* MESSAGE_IDs are random, made once with "journalctl --new-id128", and never change. */
 static const struct {
 	const char *name;
@@ -36,29 +38,59 @@ static const struct {
 	[EVENT_STATUS] = { "status", "6bbaed7da64b4b60b84b0dc5257b37c3" },
 };
 
-void
-log_event(int level, enum log_event event, int slot, uint64_t generation, const char *fmt, ...)
+/* The fields of one record, written one behind the other. */
+struct fields {
+	const char *field[EVENT_FIELDS_MAX];
+	size_t n;
+	char text[EVENT_FIELDS_MAX * EVENT_FIELD_SIZE];
+};
+
+static void __attribute__((format(printf, 2, 3))) add_field(struct fields *fields, const char *fmt, ...)
 {
-	char name[64], id[64], slot_field[32], generation_field[48], text[LOG_TEXT_MAX];
-	const char *fields[4] = { name, id };
-	size_t n = 2;
+	char *place = fields->text + fields->n * EVENT_FIELD_SIZE;
 	va_list ap;
 
-	if (level > log_level())
+	va_start(ap, fmt);
+	vsnprintf(place, EVENT_FIELD_SIZE, fmt, ap);
+	va_end(ap);
+	fields->field[fields->n++] = place;
+}
+
+static void
+add_about(struct fields *fields, const struct event_about *about)
+{
+	if (about->has_slot)
+		add_field(fields, "GRACEFULD_SLOT=%u", about->slot);
+	if (about->generation > 0)
+		add_field(fields, "GRACEFULD_GENERATION=%" PRIu64, about->generation);
+	if (about->pid > 0)
+		add_field(fields, "GRACEFULD_PID=%d", about->pid);
+	if (about->reload > 0)
+		add_field(fields, "GRACEFULD_RELOAD=%" PRIu64, about->reload);
+	if (about->from)
+		add_field(fields, "GRACEFULD_FROM=%s", about->from);
+	if (about->to)
+		add_field(fields, "GRACEFULD_TO=%s", about->to);
+	if (about->reason && *about->reason)
+		add_field(fields, "GRACEFULD_REASON=%s", about->reason);
+}
+
+void
+log_event(int level, enum log_event event, const struct event_about *about, const char *fmt, ...)
+{
+	char text[LOG_TEXT_MAX];
+	struct fields fields;
+	va_list ap;
+
+	if (!log_is_wanted(level))
 		return;
-	snprintf(name, sizeof(name), "GRACEFULD_EVENT=%s", events[event].name);
-	snprintf(id, sizeof(id), "MESSAGE_ID=%s", events[event].message_id);
-	if (slot >= 0) {
-		snprintf(slot_field, sizeof(slot_field), "GRACEFULD_SLOT=%d", slot);
-		fields[n++] = slot_field;
-	}
-	if (generation > 0) {
-		snprintf(generation_field, sizeof(generation_field), "GRACEFULD_GENERATION=%" PRIu64,
-			generation);
-		fields[n++] = generation_field;
-	}
+	fields.n = 0;
+	add_field(&fields, "GRACEFULD_EVENT=%s", events[event].name);
+	add_field(&fields, "MESSAGE_ID=%s", events[event].message_id);
+	if (about)
+		add_about(&fields, about);
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	log_fields(level, fields, n, "%s", text);
+	log_fields(level, fields.field, fields.n, "%s", text);
 }

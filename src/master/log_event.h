@@ -6,6 +6,7 @@
 #ifndef MASTER_LOG_EVENT_H
 #define MASTER_LOG_EVENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum log_event {
@@ -32,11 +33,20 @@ enum log_event {
 	EVENT_COUNT
 };
 
-#define EVENT_NO_SLOT       (-1)
-#define EVENT_NO_GENERATION UINT64_C(0)
+/* What an event is about. Members that are 0 are left out. */
+struct event_about {
+	bool has_slot;
+	unsigned slot;
+	uint64_t generation;
+	int pid;
+	uint64_t reload;  /* id */
+	const char *from; /* states of a worker */
+	const char *to;
+	const char *reason;
+};
 
-/* Logs one line with the event's fields; slot and generation are left out where there is none. */
-void log_event(int level, enum log_event event, int slot, uint64_t generation, const char *fmt, ...)
-	__attribute__((format(printf, 5, 6)));
+/* Logs one line with the event's fields in the journal; `about` may be NULL. */
+void log_event(int level, enum log_event event, const struct event_about *about, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 
 #endif

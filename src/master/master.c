@@ -125,7 +125,7 @@ use_log_options(const struct master *m, const struct config *config)
 static void
 fail_start(struct master *m, int exit_status, const char *why)
 {
-	log_event(LOG_ERR, EVENT_DAEMON_FAILED, EVENT_NO_SLOT, EVENT_NO_GENERATION, "cannot start: %s", why);
+	log_event(LOG_ERR, EVENT_DAEMON_FAILED, NULL, "cannot start: %s", why);
 	m->exit_status = exit_status;
 	notify_errno(exit_status == EX_UNAVAILABLE ? EADDRINUSE : exit_status == EX_CONFIG ? EINVAL : EIO);
 	enter_state(m, MASTER_STOPPING);
@@ -138,8 +138,7 @@ fail_with_problems(struct master *m, int exit_status, const struct problems *pro
 	char why[64];
 
 	for (size_t i = 0; i < problems_kept(problems); i++)
-		log_event(LOG_ERR, EVENT_DAEMON_FAILED, EVENT_NO_SLOT, EVENT_NO_GENERATION, "%s",
-			problems->text[i]);
+		log_event(LOG_ERR, EVENT_DAEMON_FAILED, NULL, "%s", problems->text[i]);
 	snprintf(why, sizeof(why), "%zu error%s", problems->n, problems->n == 1 ? "" : "s");
 	fail_start(m, exit_status, why);
 }
@@ -178,7 +177,8 @@ on_started(struct master *m, enum roll_result result)
 	}
 	report_addresses(pool, addresses, sizeof(addresses));
 	enter_state(m, MASTER_RUNNING);
-	log_event(LOG_NOTICE, EVENT_DAEMON_READY, EVENT_NO_SLOT, pool->running->number,
+	log_event(LOG_NOTICE, EVENT_DAEMON_READY,
+		&(struct event_about){ .generation = pool->running->number },
 		"ready: generation %" PRIu64 ", %u workers ready, listening on %s", pool->running->number,
 		pool_count(pool).ready, addresses);
 	reload_resume(&m->reload);
@@ -221,7 +221,7 @@ on_empty(struct pool *pool, void *arg)
 	struct master *m = arg;
 
 	(void)pool;
-	log_event(LOG_NOTICE, EVENT_DAEMON_STOPPED, EVENT_NO_SLOT, EVENT_NO_GENERATION, "stopped");
+	log_event(LOG_NOTICE, EVENT_DAEMON_STOPPED, NULL, "stopped");
 	event_base_loopbreak(m->base);
 }
 
@@ -269,8 +269,7 @@ stop(struct master *m, const char *name)
 {
 	struct timeval interval = clock_timeval(STOP_REPORT_US);
 
-	log_event(
-		LOG_NOTICE, EVENT_DAEMON_STOPPING, EVENT_NO_SLOT, EVENT_NO_GENERATION, "stopping (%s)", name);
+	log_event(LOG_NOTICE, EVENT_DAEMON_STOPPING, NULL, "stopping (%s)", name);
 	enter_state(m, MASTER_STOPPING);
 	notify_extend_timeout(STOP_EXTEND_US);
 	event_add(m->on_stop_time, &interval);
@@ -294,8 +293,7 @@ on_quit(struct master *m, const char *name)
 {
 	if (m->state != MASTER_STOPPING)
 		stop(m, name);
-	log_event(LOG_NOTICE, EVENT_DAEMON_STOPPING, EVENT_NO_SLOT, EVENT_NO_GENERATION,
-		"stopping at once (%s)", name);
+	log_event(LOG_NOTICE, EVENT_DAEMON_STOPPING, NULL, "stopping at once (%s)", name);
 	pool_stop_now(m->pool);
 }
 
@@ -475,7 +473,7 @@ master_run(const struct master_options *options)
 		master_done(&m);
 		return EX_OSERR;
 	}
-	log_event(LOG_NOTICE, EVENT_DAEMON_STARTED, EVENT_NO_SLOT, EVENT_NO_GENERATION,
+	log_event(LOG_NOTICE, EVENT_DAEMON_STARTED, NULL,
 		"gracefuld " PACKAGE_VERSION " started: configuration %s", options->config_path);
 	r = listen_fds_take(&m.passed);
 	if (r == 0)

@@ -63,8 +63,7 @@ close_unwanted(struct pool *pool)
 		next = TAILQ_NEXT(listener, entry);
 		if (is_wanted(pool, listener))
 			continue;
-		log_event(LOG_INFO, EVENT_LISTENER, EVENT_NO_SLOT, EVENT_NO_GENERATION, "closing %s",
-			listener->address);
+		log_event(LOG_INFO, EVENT_LISTENER, NULL, "closing %s", listener->address);
 		TAILQ_REMOVE(&pool->listeners, listener, entry);
 		listener_mute(listener, true);
 		listener_close(listener);
@@ -272,7 +271,8 @@ revert(struct pool *pool)
 {
 	bool keep = pool->slot_host.workers.live->roll.on_failure == CONFIG_ON_FAILURE_KEEP;
 
-	log_event(LOG_WARNING, EVENT_RELOAD_REVERTING, EVENT_NO_SLOT, pool->roll.target->number,
+	log_event(LOG_WARNING, EVENT_RELOAD_REVERTING,
+		&(struct event_about){ .generation = pool->roll.target->number },
 		"going back to generation %lu: %s", (unsigned long)pool->running->number, pool->roll.why);
 	pool->roll.state = ROLL_REVERT;
 	set_live(pool, pool->running);

@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LOG_RELOAD(reload, level, event, fmt, ...)                                              \
-	log_event(level, event, EVENT_NO_SLOT, EVENT_NO_GENERATION, "reload %" PRIu64 ": " fmt, \
-		(reload)->id, __VA_ARGS__)
+#define LOG_RELOAD(r, level, event, fmt, ...)                                                           \
+	log_event(level, event, &(struct event_about){ .reload = (r)->id }, "reload %" PRIu64 ": " fmt, \
+		(r)->id, __VA_ARGS__)
 
 const char *
 verdict_name(enum verdict verdict)
@@ -32,24 +32,25 @@ static void
 log_verdict(const struct reload *r)
 {
 	const struct outcome *o = &r->last;
+	const struct event_about about = { .generation = o->generation, .reload = o->id };
 
 	switch (o->verdict) {
 	case VERDICT_APPLIED:
-		log_event(LOG_NOTICE, EVENT_RELOAD_APPLIED, EVENT_NO_SLOT, o->generation,
+		log_event(LOG_NOTICE, EVENT_RELOAD_APPLIED, &about,
 			"reload %" PRIu64 ": applied: generation %" PRIu64 ", %.0f ms, %" PRIu64
 			" finished, %" PRIu64 " handed over, %" PRIu64 " cut",
 			o->id, o->generation, (double)o->duration_us / (double)US_PER_MS, o->finished,
 			o->handed, o->cut);
 		break;
 	case VERDICT_REJECTED:
-		log_event(LOG_ERR, EVENT_RELOAD_REJECTED, EVENT_NO_SLOT, o->generation,
+		log_event(LOG_ERR, EVENT_RELOAD_REJECTED, &about,
 			"reload %" PRIu64 ": rejected: %zu error%s, nothing was changed; generation %" PRIu64
 			" serves",
 			o->id, r->candidate.problems.n, r->candidate.problems.n == 1 ? "" : "s",
 			o->generation);
 		break;
 	case VERDICT_REVERTED:
-		log_event(LOG_ERR, EVENT_RELOAD_REVERTED, EVENT_NO_SLOT, o->generation,
+		log_event(LOG_ERR, EVENT_RELOAD_REVERTED, &about,
 			"reload %" PRIu64 ": reverted: %s; generation %" PRIu64 " serves, after %.0f ms",
 			o->id, o->error, o->generation, (double)o->duration_us / (double)US_PER_MS);
 		break;

@@ -74,7 +74,7 @@ log_worker(const struct worker *w, const char *role)
 {
 	if (!w)
 		return;
-	log_event(LOG_NOTICE, EVENT_STATUS, (int)w->slot, w->generation->number,
+	log_event(LOG_NOTICE, EVENT_STATUS, WORKER_ABOUT(w),
 		"status: worker %u pid %d gen %" PRIu64 " %s %s, %" PRIu64 " connections, %" PRIu64
 		" accepted, up %.1f s%s%s",
 		w->slot, (int)w->pid, w->generation->number, worker_state_name(w->state), role,
@@ -89,14 +89,13 @@ report_log(const struct report *r)
 	char line[512];
 
 	report_line(r, line, sizeof(line));
-	log_event(LOG_NOTICE, EVENT_STATUS, EVENT_NO_SLOT, EVENT_NO_GENERATION, "status: %s; up %.1f s", line,
+	log_event(LOG_NOTICE, EVENT_STATUS, NULL, "status: %s; up %.1f s", line,
 		(double)(clock_now_us() - r->started_us) / (double)US_PER_SEC);
 	report_addresses(r->pool, line, sizeof(line));
-	log_event(LOG_NOTICE, EVENT_STATUS, EVENT_NO_SLOT, EVENT_NO_GENERATION, "status: listening on %s",
-		line);
+	log_event(LOG_NOTICE, EVENT_STATUS, NULL, "status: listening on %s", line);
 	for (unsigned i = 0; i < r->pool->n_slots; i++) {
 		log_worker(r->pool->slot[i]->incumbent, "incumbent");
 		log_worker(r->pool->slot[i]->successor, "successor");
 	}
-	log_event(LOG_NOTICE, EVENT_STATUS, EVENT_NO_SLOT, EVENT_NO_GENERATION, "status: end");
+	log_event(LOG_NOTICE, EVENT_STATUS, NULL, "status: end");
 }

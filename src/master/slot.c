@@ -92,6 +92,11 @@ backoff_us(const struct slot *slot)
 static void
 count_loss(struct slot *slot, const struct generation *generation, uint64_t ready_us, const char *what)
 {
+	const struct event_about about = {
+		.has_slot = true,
+		.slot = slot->index,
+		.generation = generation->number,
+	};
 	uint64_t wait;
 
 	if (ready_us >= slot->host->workers.live->restart.stable_us)
@@ -101,9 +106,9 @@ count_loss(struct slot *slot, const struct generation *generation, uint64_t read
 	slot->lost = true;
 	wait = backoff_us(slot);
 	slot->spawn_at_us = wait > 0 ? clock_now_us() + wait : 0;
-	log_event(LOG_WARNING, EVENT_WORKER_FAILED, (int)slot->index, generation->number, "%s", what);
+	log_event(LOG_WARNING, EVENT_WORKER_FAILED, &about, "%s", what);
 	if (wait > 0)
-		log_event(LOG_WARNING, EVENT_SLOT_BACKOFF, (int)slot->index, generation->number,
+		log_event(LOG_WARNING, EVENT_SLOT_BACKOFF, &about,
 			"slot %u: %u crashes in a row, the next start is in %.3f s", slot->index,
 			slot->crashes, (double)wait / (double)US_PER_SEC);
 	slot->host->on_loss(generation, what, slot->host->arg);

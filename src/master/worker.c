@@ -47,8 +47,8 @@ send_signal(struct worker *w, int sig)
 {
 	/* ESRCH: it has exited, and pidfd tells in a moment */
 	if (pidfd_send_signal(w->pidfd, sig, NULL, 0) < 0 && errno != ESRCH)
-		log_event(LOG_ERR, EVENT_WORKER_FAILED, (int)w->slot, w->generation->number,
-			"cannot signal worker %u: %s", w->slot, strerror(errno));
+		log_event(LOG_ERR, EVENT_WORKER_FAILED, WORKER_ABOUT(w), "cannot signal worker %u: %s",
+			w->slot, strerror(errno));
 }
 
 /*
@@ -140,12 +140,15 @@ forget_process(struct worker *w)
 static void
 enter_state(struct worker *w, enum worker_state next, const char *reason)
 {
+	struct event_about about = *WORKER_ABOUT(w);
 	char name[64];
 
-	log_event(w->failed && next >= WORKER_STOPPING ? LOG_WARNING : LOG_INFO, EVENT_WORKER_STATE,
-		(int)w->slot, w->generation->number, "%s: %s -> %s%s%s%s", worker_name(w, name),
-		worker_state_name(w->state), worker_state_name(next), *reason ? " (" : "", reason,
-		*reason ? ")" : "");
+	about.from = worker_state_name(w->state);
+	about.to = worker_state_name(next);
+	about.reason = reason;
+	log_event(w->failed && next >= WORKER_STOPPING ? LOG_WARNING : LOG_INFO, EVENT_WORKER_STATE, &about,
+		"%s: %s -> %s%s%s%s", worker_name(w, name), worker_state_name(w->state),
+		worker_state_name(next), *reason ? " (" : "", reason, *reason ? ")" : "");
 	w->state = next;
 	w->state_since_us = clock_now_us();
 	if (next == WORKER_READY)
@@ -165,7 +168,7 @@ worker_input(struct worker *w, enum worker_input input, const char *reason)
 	char name[64];
 
 	if (t->violation) {
-		log_event(LOG_ERR, EVENT_WORKER_PROTOCOL, (int)w->slot, w->generation->number,
+		log_event(LOG_ERR, EVENT_WORKER_PROTOCOL, WORKER_ABOUT(w),
 			"%s: protocol error: said \"%s\" while %s", worker_name(w, name), reason,
 			worker_state_name(w->state));
 		set_failure(
@@ -210,8 +213,7 @@ on_worker_status(struct worker *w, const struct message *m)
 	char name[64];
 
 	snprintf(w->status, sizeof(w->status), "%s", m->text);
-	log_event(LOG_DEBUG, EVENT_WORKER_STATUS, (int)w->slot, w->generation->number, "%s: %s",
-		worker_name(w, name), w->status);
+	log_event(LOG_DEBUG, EVENT_WORKER_STATUS, WORKER_ABOUT(w), "%s: %s", worker_name(w, name), w->status);
 }
 
 /* For programs that have no counter page of their own: their numbers go into the page for them. */
@@ -269,7 +271,7 @@ on_unknown(struct worker *w, const struct message *m)
 	if (w->said_unknown)
 		return;
 	w->said_unknown = true;
-	log_event(LOG_NOTICE, EVENT_WORKER_PROTOCOL, (int)w->slot, w->generation->number,
+	log_event(LOG_NOTICE, EVENT_WORKER_PROTOCOL, WORKER_ABOUT(w),
 		"%s: ignored an unknown message: \"%.200s\"; further ones are not logged",
 		worker_name(w, name), m->text);
 }
@@ -281,8 +283,8 @@ reject_line(struct worker *w, const char *line, size_t len, const char *what)
 	char shown[400], reason[sizeof(w->failure)], name[64];
 
 	text_escape(shown, sizeof(shown), line, len);
-	log_event(LOG_ERR, EVENT_WORKER_PROTOCOL, (int)w->slot, w->generation->number,
-		"%s: protocol error: %s: \"%s\"", worker_name(w, name), what, shown);
+	log_event(LOG_ERR, EVENT_WORKER_PROTOCOL, WORKER_ABOUT(w), "%s: protocol error: %s: \"%s\"",
+		worker_name(w, name), what, shown);
 	snprintf(reason, sizeof(reason), "broke the protocol: %s", what);
 	event_del(w->on_status);
 	worker_input(w, WORKER_PIPE_LOST, reason);
@@ -386,11 +388,11 @@ settle_connections(struct worker *w)
 	if (!w->drained && w->cut == 0)
 		return;
 	if (w->drained)
-		log_event(LOG_INFO, EVENT_WORKER_DRAINED, (int)w->slot, w->generation->number,
+		log_event(LOG_INFO, EVENT_WORKER_DRAINED, WORKER_ABOUT(w),
 			"%s: drained: %" PRIu64 " finished, %" PRIu64 " handed over, %" PRIu64 " cut",
 			worker_name(w, name), w->finished, w->handed, w->cut);
 	else
-		log_event(LOG_WARNING, EVENT_WORKER_DRAINED, (int)w->slot, w->generation->number,
+		log_event(LOG_WARNING, EVENT_WORKER_DRAINED, WORKER_ABOUT(w),
 			"%s: died with %" PRIu64 " connections open", worker_name(w, name), w->cut);
 }
 
@@ -442,7 +444,7 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	if (!w->hung)
-		log_event(LOG_ERR, EVENT_WORKER_FAILED, (int)w->slot, w->generation->number,
+		log_event(LOG_ERR, EVENT_WORKER_FAILED, WORKER_ABOUT(w),
 			"%s: still there %.0f s after SIGKILL", worker_name(w, name),
 			(double)(clock_now_us() - w->state_since_us) / (double)US_PER_SEC);
 	w->hung = false; /* SIGABRT has had its time */
@@ -570,7 +572,7 @@ worker_start(const struct worker_host *host, unsigned slot, struct generation *g
 	}
 	w->started_us = w->state_since_us = clock_now_us();
 	arm(w->on_deadline, state_timeout(w));
-	log_event(LOG_INFO, EVENT_WORKER_STATE, (int)slot, generation->number, "%s: new -> starting (%s)",
+	log_event(LOG_INFO, EVENT_WORKER_STATE, WORKER_ABOUT(w), "%s: new -> starting (%s)",
 		worker_name(w, name), reason);
 	return w;
 }

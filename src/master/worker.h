@@ -11,6 +11,7 @@
 #include "ipc/counters.h"
 #include "ipc/line_reader.h"
 #include "master/generation.h"
+#include "master/log_event.h"
 #include "master/spawn.h"
 #include "master/worker_state.h"
 
@@ -94,6 +95,13 @@ bool worker_is_seasoned(const struct worker *worker, uint64_t settle_us, uint64_
 
 /* "worker 0 gen 2 pid 900" */
 const char *worker_name(const struct worker *worker, char buf[static 64]);
+
+/* What events about it are about. */
+#define WORKER_ABOUT(w)                                \
+	(&(struct event_about){ .has_slot = true,      \
+		.slot = (w)->slot,                     \
+		.generation = (w)->generation->number, \
+		.pid = (int)(w)->pid })
 
 /* Frees one that has EXITED. */
 void worker_free(struct worker *worker);
