@@ -34,21 +34,13 @@ on_checked(void *arg)
 	finish(c);
 }
 
-void
-candidate_start(struct candidate *c, struct event_base *base, const char *program, const char *path,
-	void (*on_done)(struct candidate *candidate, void *arg), void *arg)
+/* From the configuration on: the account, the memfd, the check. */
+static void
+go_on(struct candidate *c, struct event_base *base, const char *program, struct config *config)
 {
 	struct identity identity = { 0 };
-	struct config *config;
-	int r;
+	int r = identity_find(config, &identity, &c->warning, &c->problems);
 
-	*c = (struct candidate){ .on_done = on_done, .arg = arg };
-	problems_init(&c->problems);
-	if (config_load_file(path, &config, &c->problems) < 0) {
-		finish(c);
-		return;
-	}
-	r = identity_find(config, &identity, &c->warning, &c->problems);
 	if (r < 0) {
 		config_free(config);
 		errno = -r;
@@ -66,6 +58,42 @@ candidate_start(struct candidate *c, struct event_base *base, const char *progra
 	c->checker = checker_start(base, program, c->generation, &c->problems, on_checked, c);
 	if (!c->checker)
 		deny(c, "cannot check the service");
+}
+
+void
+candidate_start(struct candidate *c, struct event_base *base, const char *program, const char *path,
+	void (*on_done)(struct candidate *candidate, void *arg), void *arg)
+{
+	struct config *config;
+
+	*c = (struct candidate){ .on_done = on_done, .arg = arg };
+	problems_init(&c->problems);
+	if (config_load_file(path, &config, &c->problems) < 0)
+		finish(c);
+	else
+		go_on(c, base, program, config);
+}
+
+void
+candidate_start_scaled(struct candidate *c, struct event_base *base, const char *program,
+	const struct config *running, unsigned workers,
+	void (*on_done)(struct candidate *candidate, void *arg), void *arg)
+{
+	struct config *config = NULL;
+
+	*c = (struct candidate){ .on_done = on_done, .arg = arg };
+	problems_init(&c->problems);
+	if (workers < 1 || workers > CONFIG_WORKERS_MAX)
+		problems_add(&c->problems, NULL, 0, "workers: %u is out of range (1 to %d)", workers,
+			CONFIG_WORKERS_MAX);
+	else
+		config_load_text(running->text, running->text_len, &config, &c->problems);
+	if (!config) {
+		finish(c);
+		return;
+	}
+	config->workers = workers;
+	go_on(c, base, program, config);
 }
 
 void

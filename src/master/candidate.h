@@ -28,6 +28,11 @@ struct candidate {
 void candidate_start(struct candidate *candidate, struct event_base *base, const char *program,
 	const char *path, void (*on_done)(struct candidate *candidate, void *arg), void *arg);
 
+/* The same from what runs, with another number of workers. */
+void candidate_start_scaled(struct candidate *candidate, struct event_base *base, const char *program,
+	const struct config *running, unsigned workers,
+	void (*on_done)(struct candidate *candidate, void *arg), void *arg);
+
 /* Frees what is left in it, and ends a check under way. */
 void candidate_done(struct candidate *candidate);
 

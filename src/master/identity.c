@@ -63,8 +63,8 @@ find_user(const struct config *config, const char **ret_warning, struct problems
 	if (config->user) {
 		pw = getpwnam(config->user);
 		if (!pw)
-			problems_add(
-				problems, config->path, 0, "user: there is no account \"%s\"", config->user);
+			config_add_problem(
+				config, "user", problems, "there is no account \"%s\"", config->user);
 		return pw;
 	}
 	pw = getpwnam(IDENTITY_DEFAULT_USER);
@@ -75,9 +75,9 @@ find_user(const struct config *config, const char **ret_warning, struct problems
 		*ret_warning = "there is no account \"" IDENTITY_DEFAULT_USER
 			       "\": workers run as \"" IDENTITY_FALLBACK_USER "\"";
 	else
-		problems_add(problems, config->path, 0,
-			"user: neither the account \"" IDENTITY_DEFAULT_USER
-			"\" nor \"" IDENTITY_FALLBACK_USER "\" exists");
+		config_add_problem(config, "user", problems,
+			"neither the account \"" IDENTITY_DEFAULT_USER "\" nor \"" IDENTITY_FALLBACK_USER
+			"\" exists");
 	return pw;
 }
 
@@ -89,11 +89,11 @@ check_ordinary(const struct config *config, struct problems *problems)
 	const struct group *gr = config->group ? getgrnam(config->group) : NULL;
 
 	if (config->user && (!pw || pw->pw_uid != geteuid()))
-		problems_add(
-			problems, config->path, 0, "user: only root can run workers as \"%s\"", config->user);
+		config_add_problem(
+			config, "user", problems, "only root can run workers as \"%s\"", config->user);
 	else if (config->group && (!gr || gr->gr_gid != getegid()))
-		problems_add(problems, config->path, 0, "group: only root can run workers as \"%s\"",
-			config->group);
+		config_add_problem(
+			config, "group", problems, "only root can run workers as \"%s\"", config->group);
 	else
 		return 0;
 	return -EINVAL;
@@ -120,8 +120,8 @@ identity_find(const struct config *config, struct identity *ret, const char **re
 		const struct group *gr = getgrnam(config->group);
 
 		if (!gr) {
-			problems_add(
-				problems, config->path, 0, "group: there is no group \"%s\"", config->group);
+			config_add_problem(
+				config, "group", problems, "there is no group \"%s\"", config->group);
 			return -EINVAL;
 		}
 		found.gid = gr->gr_gid;

@@ -25,6 +25,7 @@ static const struct {
 	[EVENT_RELOAD_CHANGE] = { "reload-change", "4ce87898f5ce4fd2a4a2d6a4ddfd5d20" },
 	[EVENT_RELOAD_PROBLEM] = { "reload-problem", "f3be39bf35514ee4a1c22e7cf783d3c8" },
 	[EVENT_RELOAD_APPLIED] = { "reload-applied", "ac443ab3f9804f719a616dc76a1c87c8" },
+	[EVENT_RELOAD_UNCHANGED] = { "reload-unchanged", "30ff5a4008d14c39bbc79ec67df3d845" },
 	[EVENT_RELOAD_REJECTED] = { "reload-rejected", "e76b7c740ec64899b91869c58b3d98a2" },
 	[EVENT_RELOAD_REVERTING] = { "reload-reverting", "a919e5ba8f1640d3b529ed3b025a24a6" },
 	[EVENT_RELOAD_REVERTED] = { "reload-reverted", "a5d49265087f4c63a96f7aa644cb494c" },

@@ -19,6 +19,7 @@ enum log_event {
 	EVENT_RELOAD_CHANGE,    /* one changed option */
 	EVENT_RELOAD_PROBLEM,   /* one error in the new configuration */
 	EVENT_RELOAD_APPLIED,   /* verdict */
+	EVENT_RELOAD_UNCHANGED, /* verdict */
 	EVENT_RELOAD_REJECTED,  /* verdict */
 	EVENT_RELOAD_REVERTING, /* a new worker failed, the way back begins */
 	EVENT_RELOAD_REVERTED,  /* verdict */

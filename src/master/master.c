@@ -57,7 +57,9 @@ struct master {
 	struct pool *pool;
 	struct candidate first; /* the configuration of the start */
 	struct reload reload;
-	enum master_state state; /* written by enter_state alone */
+	struct reload_request hup; /* of SIGHUP … */
+	bool hup_waits;            /* … has not begun */
+	enum master_state state;   /* written by enter_state alone */
 	uint64_t started_us;
 	int exit_status;
 	struct event *on_signal[N_SIGNALS];
@@ -189,7 +191,10 @@ on_started(struct master *m, enum roll_result result)
 static void
 on_commit(struct pool *pool, void *arg)
 {
-	use_log_options(arg, pool->running->config);
+	struct master *m = arg;
+
+	use_log_options(m, pool->running->config);
+	reload_on_commit(&m->reload);
 }
 
 static void
@@ -246,11 +251,27 @@ on_reload_end(struct reload *reload, void *arg)
 
 /* ---- signals ---- */
 
+/* Nobody waits for this verdict; so the request is free for the next signal. */
+static void
+on_hup_begin(struct reload_request *request)
+{
+	struct master *m = request->arg;
+
+	reload_withdraw(&m->reload, request);
+	m->hup_waits = false;
+}
+
 static void
 on_hup(struct master *m, const char *name)
 {
-	if (m->state != MASTER_STOPPING)
-		reload_request(&m->reload, name);
+	/* one that waits already will see what this one is about */
+	if (m->state == MASTER_STOPPING || m->hup_waits)
+		return;
+	m->hup_waits = true;
+	m->hup = (struct reload_request){
+		.kind = RELOAD_FILE, .origin = name, .on_begin = on_hup_begin, .arg = m
+	};
+	reload_ask(&m->reload, &m->hup);
 }
 
 /* event: a stop under way */
@@ -274,8 +295,7 @@ stop(struct master *m, const char *name)
 	notify_extend_timeout(STOP_EXTEND_US);
 	event_add(m->on_stop_time, &interval);
 	candidate_done(&m->first);
-	if (m->pool->roll.state == ROLL_IDLE)
-		reload_cancel(&m->reload);
+	reload_cancel(&m->reload);
 	pool_stop(m->pool);
 }
 
@@ -436,6 +456,7 @@ master_init(struct master *m, const struct master_options *options)
 		.on_end = on_reload_end,
 		.arg = m,
 	};
+	reload_init(&m->reload);
 	m->on_stop_time = event_new(m->base, -1, EV_PERSIST, on_stop_time, m);
 	return m->on_stop_time && start_watchdog(m) && catch_signals(m);
 }
@@ -444,7 +465,7 @@ static void
 master_done(struct master *m)
 {
 	candidate_done(&m->first);
-	candidate_done(&m->reload.candidate);
+	reload_done(&m->reload);
 	pool_free(m->pool);
 	listen_fds_done(&m->passed);
 	for (size_t i = 0; i < N_SIGNALS; i++)

@@ -160,8 +160,8 @@ check_inheritance(const struct pool *pool, const struct generation *generation, 
 			most += listener->n_fd / workers;
 	if (most <= SPAWN_LISTENERS_MAX)
 		return true;
-	problems_add(problems, generation->config->path, 0,
-		"workers: shrinking to %u at once would leave a worker with %zu sockets (%d at most): shrink in steps",
+	config_add_problem(generation->config, "workers", problems,
+		"shrinking to %u at once would leave a worker with %zu sockets (%d at most): shrink in steps",
 		workers, most, SPAWN_LISTENERS_MAX);
 	return false;
 }
@@ -234,13 +234,22 @@ roll_order(const struct pool *pool, unsigned place)
 	return place < wanted ? place - n_new : place;
 }
 
+/* Does the slot take part in the roll and stay? */
+static bool
+is_part(const struct pool *pool, unsigned slot)
+{
+	const struct roll *roll = &pool->roll;
+
+	return roll->only_slot < 0 ? slot < roll->target->config->workers : slot == (unsigned)roll->only_slot;
+}
+
 static struct roll_slot
 look_at(const struct pool *pool, const struct slot *slot)
 {
 	const struct generation *target = pool->roll.target;
 
 	return (struct roll_slot){
-		.wanted = slot->index < target->config->workers,
+		.wanted = is_part(pool, slot->index),
 		.on_target = slot->goal == target,
 		.ready = slot_is_ready(slot, target),
 		.settled = slot_is_settled(slot),
@@ -279,6 +288,7 @@ revert(struct pool *pool)
 	for (unsigned i = 0; i < pool->n_slots; i++) {
 		struct slot *slot = pool->slot[i];
 
+		slot_set_stale(slot, false);
 		if (keep && slot->goal == pool->roll.target && slot_is_settled(slot))
 			continue;
 		slot_set_goal(slot, i < pool->running->config->workers ? pool->running : NULL);
@@ -367,12 +377,25 @@ make_slots(struct pool *pool, unsigned n)
 void
 pool_roll(struct pool *pool, struct generation *target)
 {
-	pool->roll = (struct roll){ .state = ROLL_FORWARD, .target = generation_ref(target) };
+	pool->roll =
+		(struct roll){ .state = ROLL_FORWARD, .target = generation_ref(target), .only_slot = -1 };
 	set_live(pool, target);
 	if (!make_slots(pool, target->config->workers)) {
 		pool->roll.lost = true;
 		snprintf(pool->roll.why, sizeof(pool->roll.why), "out of memory");
 	}
+	event_active(pool->on_wake, 0, 0);
+}
+
+void
+pool_restart(struct pool *pool, unsigned slot)
+{
+	pool->roll = (struct roll){
+		.state = ROLL_FORWARD,
+		.target = generation_ref(pool->running),
+		.only_slot = (int)slot,
+	};
+	slot_set_stale(pool->slot[slot], true);
 	event_active(pool->on_wake, 0, 0);
 }
 
@@ -447,12 +470,14 @@ wake(void *arg)
 }
 
 static void
-on_loss(const struct generation *generation, const char *what, void *arg)
+on_loss(const struct slot *slot, const struct generation *generation, bool stale, const char *what, void *arg)
 {
 	struct pool *pool = arg;
 	struct roll *roll = &pool->roll;
 
-	if (roll->state != ROLL_FORWARD || roll->committed || generation != roll->target || roll->lost)
+	if (roll->state != ROLL_FORWARD || roll->committed || roll->lost || stale)
+		return;
+	if (generation != roll->target || !is_part(pool, slot->index))
 		return;
 	roll->lost = pool->running != NULL;
 	snprintf(roll->why, sizeof(roll->why), "%s", what);

@@ -28,6 +28,7 @@ enum roll_result {
 struct roll {
 	enum roll_state state;
 	struct generation *target; /* NULL when IDLE */
+	int only_slot;             /* the only one that takes part; -1: all */
 	bool committed;
 	bool lost;                      /* a worker of the target was, before the commit */
 	char why[384];                  /* which and how */
@@ -83,6 +84,9 @@ bool pool_prepare(struct pool *pool, struct generation *generation, struct probl
 
 /* Begins the roll to a prepared generation. There must be none under way. */
 void pool_roll(struct pool *pool, struct generation *target);
+
+/* Replaces the worker of one slot, which is there, by another of the running generation, as a roll of that slot alone. */
+void pool_restart(struct pool *pool, unsigned slot);
 
 /* Drains all workers; the addresses are closed at once. A roll under way ends as reverted. */
 void pool_stop(struct pool *pool);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "master/log_event.h"
 
 #include <inttypes.h>
@@ -21,6 +22,7 @@ verdict_name(enum verdict verdict)
 	static const char *const names[] = {
 		[VERDICT_NONE] = "none",
 		[VERDICT_APPLIED] = "applied",
+		[VERDICT_UNCHANGED] = "unchanged",
 		[VERDICT_REJECTED] = "rejected",
 		[VERDICT_REVERTED] = "reverted",
 	};
@@ -28,82 +30,128 @@ verdict_name(enum verdict verdict)
 	return names[verdict];
 }
 
+/* ---- the verdict ---- */
+
 static void
-log_verdict(const struct reload *r)
+log_verdict(const struct outcome *o)
 {
-	const struct outcome *o = &r->last;
 	const struct event_about about = { .generation = o->generation, .reload = o->id };
+	double ms = (double)o->duration_us / (double)US_PER_MS;
 
 	switch (o->verdict) {
 	case VERDICT_APPLIED:
 		log_event(LOG_NOTICE, EVENT_RELOAD_APPLIED, &about,
 			"reload %" PRIu64 ": applied: generation %" PRIu64 ", %.0f ms, %" PRIu64
 			" finished, %" PRIu64 " handed over, %" PRIu64 " cut",
-			o->id, o->generation, (double)o->duration_us / (double)US_PER_MS, o->finished,
-			o->handed, o->cut);
+			o->id, o->generation, ms, o->finished, o->handed, o->cut);
+		break;
+	case VERDICT_UNCHANGED:
+		log_event(LOG_NOTICE, EVENT_RELOAD_UNCHANGED, &about,
+			"reload %" PRIu64 ": unchanged: generation %" PRIu64 " goes on", o->id,
+			o->generation);
 		break;
 	case VERDICT_REJECTED:
 		log_event(LOG_ERR, EVENT_RELOAD_REJECTED, &about,
 			"reload %" PRIu64 ": rejected: %zu error%s, nothing was changed; generation %" PRIu64
 			" serves",
-			o->id, r->candidate.problems.n, r->candidate.problems.n == 1 ? "" : "s",
-			o->generation);
+			o->id, o->problems.n, o->problems.n == 1 ? "" : "s", o->generation);
 		break;
 	case VERDICT_REVERTED:
 		log_event(LOG_ERR, EVENT_RELOAD_REVERTED, &about,
 			"reload %" PRIu64 ": reverted: %s; generation %" PRIu64 " serves, after %.0f ms",
-			o->id, o->error, o->generation, (double)o->duration_us / (double)US_PER_MS);
+			o->id, o->error, o->generation, ms);
 		break;
 	case VERDICT_NONE:
 		break;
 	}
 }
 
+static void
+answer(struct reload *r, struct reload_request *request, const struct outcome *outcome)
+{
+	TAILQ_REMOVE(&r->served, request, entry);
+	request->id = 0;
+	if (request->on_verdict)
+		request->on_verdict(request, outcome);
+}
+
+static void
+answer_all(struct reload *r)
+{
+	struct reload_request *request;
+
+	while ((request = TAILQ_FIRST(&r->served)))
+		answer(r, request, &r->last);
+}
+
+/* What the roll has counted up to now. */
+static void
+fill_in(struct reload *r, enum verdict verdict)
+{
+	const struct roll *roll = &r->pool->roll;
+
+	r->next.verdict = verdict;
+	r->next.generation = r->pool->running->number;
+	r->next.duration_us = clock_now_us() - r->next.started_us;
+	if (verdict == VERDICT_APPLIED || verdict == VERDICT_REVERTED) {
+		r->next.finished = roll->finished;
+		r->next.handed = roll->handed;
+		r->next.cut = roll->cut;
+	}
+}
+
+static void
+outcome_done(struct outcome *outcome)
+{
+	problems_done(&outcome->changes);
+	problems_done(&outcome->problems);
+}
+
 /* The one way in which a reload ends. */
 static void
 conclude(struct reload *r, enum verdict verdict, const char *error)
 {
-	const struct roll *roll = &r->pool->roll;
-
-	r->last = (struct outcome){
-		.id = r->id,
-		.verdict = verdict,
-		.generation = r->pool->running->number,
-		.duration_us = clock_now_us() - r->started_us,
-	};
-	if (verdict != VERDICT_REJECTED) {
-		r->last.finished = roll->finished;
-		r->last.handed = roll->handed;
-		r->last.cut = roll->cut;
-	}
-	snprintf(r->last.error, sizeof(r->last.error), "%s", error);
-	log_verdict(r);
+	fill_in(r, verdict);
+	snprintf(r->next.error, sizeof(r->next.error), "%s", error);
+	log_verdict(&r->next);
+	outcome_done(&r->last);
+	r->last = r->next;
+	problems_init(&r->next.changes);
+	problems_init(&r->next.problems);
 	candidate_done(&r->candidate);
+	r->verdicts[verdict]++;
 	r->under_way = false;
 	r->on_end(r, r->arg);
+	answer_all(r);
+	reload_resume(r);
 }
 
 static void
 reject(struct reload *r)
 {
-	const struct problems *problems = &r->candidate.problems;
-	size_t kept = problems_kept(problems);
+	struct problems *problems = &r->candidate.problems;
+	char first[sizeof(r->next.error)] = "out of memory";
 
-	for (size_t i = 0; i < kept; i++)
+	for (size_t i = 0; i < problems_kept(problems); i++)
 		LOG_RELOAD(r, LOG_ERR, EVENT_RELOAD_PROBLEM, "rejected: %s", problems->text[i]);
-	conclude(r, VERDICT_REJECTED, kept > 0 ? problems->text[0] : "out of memory");
-	reload_resume(r);
+	if (problems_kept(problems) > 0)
+		snprintf(first, sizeof(first), "%s", problems->text[0]);
+	r->next.problems = *problems;
+	problems_init(problems);
+	conclude(r, VERDICT_REJECTED, first);
 }
+
+/* ---- on the way ---- */
 
 /* A config_diff_fn. */
 static void
-log_change(
+note_change(
 	const char *name, const char *old_value, const char *new_value, enum config_effect effect, void *arg)
 {
 	struct reload *r = arg;
 
 	(void)effect;
-	LOG_RELOAD(r, LOG_NOTICE, EVENT_RELOAD_CHANGE, "%s: %s -> %s", name, old_value, new_value);
+	problems_add(&r->next.changes, NULL, 0, "%s: %s -> %s", name, old_value, new_value);
 }
 
 /* The candidate is ready, or is none. */
@@ -112,41 +160,154 @@ on_candidate(struct candidate *c, void *arg)
 {
 	struct reload *r = arg;
 
-	if (!c->generation || !pool_prepare(r->pool, c->generation, &c->problems)) {
+	if (!c->generation) {
 		reject(r);
 		return;
 	}
-	config_diff(r->pool->running->config, c->generation->config, log_change, r);
+	config_diff(r->pool->running->config, c->generation->config, note_change, r);
+	if (!r->must_roll && r->next.changes.n == 0) {
+		conclude(r, VERDICT_UNCHANGED, "");
+		return;
+	}
+	if (!pool_prepare(r->pool, c->generation, &c->problems)) {
+		reject(r);
+		return;
+	}
+	for (size_t i = 0; i < problems_kept(&r->next.changes); i++)
+		LOG_RELOAD(r, LOG_NOTICE, EVENT_RELOAD_CHANGE, "%s", r->next.changes.text[i]);
 	pool_roll(r->pool, c->generation);
+}
+
+static void
+restart_slot(struct reload *r, unsigned slot)
+{
+	unsigned workers = r->pool->running->config->workers;
+
+	if (slot < workers) {
+		pool_restart(r->pool, slot);
+		return;
+	}
+	problems_add(&r->candidate.problems, NULL, 0, "there is no slot %u: they go from 0 to %u", slot,
+		workers - 1);
+	reject(r);
+}
+
+static unsigned
+scale_to(const struct reload *r, const struct reload_request *request)
+{
+	int now = (int)r->pool->running->config->workers;
+
+	if (request->delta == 0)
+		return request->workers;
+	return now + request->delta < 1 ? 1 : (unsigned)(now + request->delta);
+}
+
+/* Moves the first who waits to those served, and with a reload of the file all others who want that. */
+static struct reload_request *
+take_waiting(struct reload *r)
+{
+	struct reload_request *first = TAILQ_FIRST(&r->waiting), *request, *next;
+
+	for (request = first; request; request = next) {
+		next = TAILQ_NEXT(request, entry);
+		if (request != first && (first->kind != RELOAD_FILE || request->kind != RELOAD_FILE))
+			continue;
+		TAILQ_REMOVE(&r->waiting, request, entry);
+		TAILQ_INSERT_TAIL(&r->served, request, entry);
+		request->id = r->id;
+		r->must_roll |= !request->if_changed;
+	}
+	return first;
 }
 
 static void
 begin(struct reload *r)
 {
-	r->wanted = false;
+	struct reload_request *first, *request, *next, wish;
+
 	r->under_way = true;
+	r->must_roll = false;
 	r->id++;
-	r->started_us = clock_now_us();
+	r->next = (struct outcome){ .id = r->id, .started_us = clock_now_us() };
+	problems_init(&r->candidate.problems);
+	first = take_waiting(r);
+	wish = *first;
 	r->on_begin(r, r->arg);
-	LOG_RELOAD(r, LOG_NOTICE, EVENT_RELOAD_STARTED, "started (%s), generation %" PRIu64, r->origin,
-		r->pool->last_number + 1);
-	candidate_start(&r->candidate, r->base, r->program, r->path, on_candidate, r);
+	if (wish.kind == RELOAD_RESTART)
+		LOG_RELOAD(
+			r, LOG_NOTICE, EVENT_RELOAD_STARTED, "started (%s), slot %u", wish.origin, wish.slot);
+	else
+		LOG_RELOAD(r, LOG_NOTICE, EVENT_RELOAD_STARTED, "started (%s), generation %" PRIu64,
+			wish.origin, r->pool->last_number + 1);
+	for (request = first; request; request = next) {
+		next = TAILQ_NEXT(request, entry);
+		if (request->on_begin)
+			request->on_begin(request);
+	}
+	if (wish.kind == RELOAD_RESTART)
+		restart_slot(r, wish.slot);
+	else if (wish.kind == RELOAD_SCALE)
+		candidate_start_scaled(&r->candidate, r->base, r->program, r->pool->running->config,
+			scale_to(r, &wish), on_candidate, r);
+	else
+		candidate_start(&r->candidate, r->base, r->program, r->path, on_candidate, r);
+}
+
+/* ---- from outside ---- */
+
+void
+reload_init(struct reload *r)
+{
+	TAILQ_INIT(&r->waiting);
+	TAILQ_INIT(&r->served);
 }
 
 void
-reload_request(struct reload *r, const char *origin)
+reload_done(struct reload *r)
 {
-	r->wanted = true;
-	r->origin = origin;
+	candidate_done(&r->candidate);
+	outcome_done(&r->last);
+	outcome_done(&r->next);
+}
+
+void
+reload_ask(struct reload *r, struct reload_request *request)
+{
+	request->id = 0;
+	TAILQ_INSERT_TAIL(&r->waiting, request, entry);
 	reload_resume(r);
+}
+
+void
+reload_withdraw(struct reload *r, struct reload_request *request)
+{
+	if (request->id > 0)
+		TAILQ_REMOVE(&r->served, request, entry);
+	else
+		TAILQ_REMOVE(&r->waiting, request, entry);
 }
 
 void
 reload_resume(struct reload *r)
 {
-	if (r->wanted && !r->under_way && r->pool->running && r->pool->roll.state == ROLL_IDLE &&
-		!r->pool->stopping)
+	if (!TAILQ_EMPTY(&r->waiting) && !r->under_way && r->pool->running &&
+		r->pool->roll.state == ROLL_IDLE && !r->pool->stopping)
 		begin(r);
+}
+
+void
+reload_on_commit(struct reload *r)
+{
+	struct reload_request *request, *next;
+
+	if (!r->under_way)
+		return;
+	fill_in(r, VERDICT_APPLIED);
+	for (request = TAILQ_FIRST(&r->served); request; request = next) {
+		next = TAILQ_NEXT(request, entry);
+		if (request->until_ready)
+			answer(r, request, &r->next);
+	}
 }
 
 void
@@ -163,9 +324,19 @@ reload_on_roll_end(struct reload *r, enum roll_result result)
 void
 reload_cancel(struct reload *r)
 {
-	r->wanted = false;
-	if (!r->under_way)
-		return;
-	problems_add(&r->candidate.problems, NULL, 0, "the daemon stops");
-	reject(r);
+	struct outcome none = { .verdict = VERDICT_REJECTED, .error = "the daemon stops" };
+	struct reload_request *request;
+
+	if (r->pool->running)
+		none.generation = r->pool->running->number;
+	while ((request = TAILQ_FIRST(&r->waiting))) {
+		TAILQ_REMOVE(&r->waiting, request, entry);
+		if (request->on_verdict)
+			request->on_verdict(request, &none);
+	}
+	/* a roll under way ends with the pool */
+	if (r->under_way && r->pool->roll.state == ROLL_IDLE) {
+		problems_add(&r->candidate.problems, NULL, 0, "%s", none.error);
+		reject(r);
+	}
 }

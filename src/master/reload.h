@@ -1,10 +1,11 @@
 /*
- * A reload: the operator's wish, as a transaction with one verdict.
+ * A reload: the operator's wish, as a transaction with one verdict for everybody who asked.
  *
  *	request → candidate (read, check) → prepare (bind) → roll → verdict
  *
- * Any failure before the commit leaves or restores what was. A request that comes while one is under way is
- *remembered, the newest instead of an older one, and runs when that has its verdict.
+ * Any failure before the commit leaves or restores what was. Requests that come while one is under way wait; those for a reload of the
+ * file are then served together by one, which begins after the last of them was made, so that none is swallowed. A change of
+ * the number of workers and the restart of a slot go the same way, in the order in which they were asked for.
  */
 #ifndef MASTER_RELOAD_H
 #define MASTER_RELOAD_H
@@ -14,12 +15,14 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 enum verdict {
 	VERDICT_NONE, /* there was no reload yet */
 	VERDICT_APPLIED,
-	VERDICT_REJECTED, /* nothing was touched */
-	VERDICT_REVERTED, /* the old generation serves again */
+	VERDICT_UNCHANGED, /* if_changed, and it hasn't */
+	VERDICT_REJECTED,  /* nothing was touched */
+	VERDICT_REVERTED,  /* the old generation serves again */
 };
 
 /* What became of a reload. */
@@ -28,9 +31,37 @@ struct outcome {
 	enum verdict verdict;
 	uint64_t generation; /* that serves now */
 	char error[512];     /* the first problem, or who was lost and how; "" when applied */
-	uint64_t duration_us;
+	uint64_t started_us, duration_us;
 	uint64_t finished, handed, cut;
+	struct problems changes;  /* "workers: 2 -> 4" */
+	struct problems problems; /* why it was rejected */
 };
+
+enum reload_kind {
+	RELOAD_FILE,    /* read the file again */
+	RELOAD_SCALE,   /* what runs, with another number of workers */
+	RELOAD_RESTART, /* the worker of one slot */
+};
+
+/* One who asks. Owned by the caller; it must stay until it has its verdict or is withdrawn. */
+struct reload_request {
+	TAILQ_ENTRY(reload_request) entry;
+	enum reload_kind kind;
+	const char *origin; /* "SIGHUP"; a constant, for the log */
+	bool if_changed;    /* FILE: no roll when no option has changed */
+	bool until_ready;   /* the verdict is wanted at the commit; else when the old workers have gone */
+	int delta;          /* SCALE: by so many workers; 0: to `workers` */
+	unsigned workers;
+	unsigned slot; /* RESTART */
+	uint64_t id;   /* of the reload that serves it; 0: not begun yet */
+	/* Called once. The request belongs to nobody any more and may be freed or made again. May be NULL. */
+	void (*on_verdict)(struct reload_request *request, const struct outcome *outcome);
+	/* Called when the reload that serves it begins; id is set. May be NULL. */
+	void (*on_begin)(struct reload_request *request);
+	void *arg;
+};
+
+TAILQ_HEAD(reload_request_list, reload_request);
 
 struct reload {
 	struct event_base *base;
@@ -41,28 +72,40 @@ struct reload {
 	void (*on_end)(struct reload *reload, void *arg); /* last has the outcome */
 	void *arg;
 
+	struct reload_request_list waiting; /* for their turn */
+	struct reload_request_list
+		served; /* by the one under way; empty: none is, or all have been answered */
 	bool under_way;
-	bool wanted;        /* another one when this one has ended; */
-	const char *origin; /* … asked for by whom */
-	uint64_t id;        /* of the last that began */
-	uint64_t started_us;
+	bool must_roll; /* somebody wants the one under way to roll even if no option has changed */
+	uint64_t id;    /* of the last that began */
 	struct candidate candidate;
-	struct outcome last;
+	struct outcome last; /* verdict and numbers of the one before, until the one under way has its own */
+	struct outcome next; /* what is known of the one under way */
+	uint64_t verdicts[VERDICT_REVERTED + 1]; /* how many there were of each */
 };
 
-/* Asks for one; `origin` ("SIGHUP") is a constant. */
-void reload_request(struct reload *reload, const char *origin);
+void reload_init(struct reload *reload);
 
-/* To be called when the pool has become free: runs what was remembered. */
+/* Frees what it holds; requests are forgotten. */
+void reload_done(struct reload *reload);
+
+/* Asks. */
+void reload_ask(struct reload *reload, struct reload_request *request);
+
+/* Takes a request back that has no verdict yet: the reload goes on without its asker. */
+void reload_withdraw(struct reload *reload, struct reload_request *request);
+
+/* To be called when the pool may have become free: serves who waits. */
 void reload_resume(struct reload *reload);
 
-/* The roll of the reload under way has ended. */
+/* The roll of the reload under way has been committed; has ended. */
+void reload_on_commit(struct reload *reload);
 void reload_on_roll_end(struct reload *reload, enum roll_result result);
 
-/* The daemon stops: what is under way ends without effect, what was remembered is forgotten. */
+/* The daemon stops: what is under way ends without effect, everybody is told. To be followed by pool_stop. */
 void reload_cancel(struct reload *reload);
 
-/* "applied", "rejected", "reverted"; "none" */
+/* "applied", "unchanged", "rejected", "reverted"; "none" */
 const char *verdict_name(enum verdict verdict);
 
 #endif

@@ -61,6 +61,15 @@ slot_set_goal(struct slot *slot, struct generation *goal)
 	slot->lost = false;
 }
 
+void
+slot_set_stale(struct slot *slot, bool stale)
+{
+	if (slot->incumbent)
+		slot->incumbent->stale = stale;
+	if (slot->successor)
+		slot->successor->stale = stale;
+}
+
 /* ---- losses and backoff ---- */
 
 /* Between half of it and all of it, so that slots that crash together don't come back together. */
@@ -90,7 +99,8 @@ backoff_us(const struct slot *slot)
 
 /* `ready_us`: how long the lost worker had been READY. */
 static void
-count_loss(struct slot *slot, const struct generation *generation, uint64_t ready_us, const char *what)
+count_loss(struct slot *slot, const struct generation *generation, uint64_t ready_us, bool stale,
+	const char *what)
 {
 	const struct event_about about = {
 		.has_slot = true,
@@ -111,7 +121,7 @@ count_loss(struct slot *slot, const struct generation *generation, uint64_t read
 		log_event(LOG_WARNING, EVENT_SLOT_BACKOFF, &about,
 			"slot %u: %u crashes in a row, the next start is in %.3f s", slot->index,
 			slot->crashes, (double)wait / (double)US_PER_SEC);
-	slot->host->on_loss(generation, what, slot->host->arg);
+	slot->host->on_loss(slot, generation, stale, what, slot->host->arg);
 }
 
 static void
@@ -122,7 +132,7 @@ count_lost_worker(struct slot *slot, struct worker *w)
 
 	w->failure_counted = true;
 	snprintf(what, sizeof(what), "%s %s", worker_name(w, name), w->failure);
-	count_loss(slot, w->generation, ready_us, what);
+	count_loss(slot, w->generation, ready_us, w->stale, what);
 }
 
 /* One place of the two: counts a loss, frees who has gone. */
@@ -219,7 +229,7 @@ spawn(struct slot *slot, const char *reason)
 	snprintf(what, sizeof(what), "worker %u cannot be started: %s", slot->index, strerror(-r));
 	/* never at once again: what was missing, descriptors or memory, is not back in no time */
 	slot->crashes++;
-	count_loss(slot, slot->goal, 0, what);
+	count_loss(slot, slot->goal, 0, false, what);
 }
 
 static void
@@ -239,7 +249,7 @@ look_at(const struct slot *slot, const struct worker *w, uint64_t *wait)
 	if (!w)
 		return place;
 	place.state = w->state;
-	place.of_goal = w->generation == slot->goal;
+	place.of_goal = worker_is_of(w, slot->goal);
 	place.seasoned = worker_is_seasoned(w, slot->host->workers.live->roll.settle_us, &left);
 	if (left > 0 && left < *wait)
 		*wait = left;
@@ -303,7 +313,7 @@ slot_is_settled(const struct slot *slot)
 {
 	if (!slot->goal)
 		return slot_is_empty(slot);
-	return slot->incumbent && !slot->successor && slot->incumbent->generation == slot->goal &&
+	return slot->incumbent && !slot->successor && worker_is_of(slot->incumbent, slot->goal) &&
 	       slot->incumbent->state == WORKER_READY;
 }
 
@@ -323,7 +333,7 @@ slot_ready_worker(const struct slot *slot, const struct generation *generation)
 		struct worker *w = candidates[i];
 
 		if (w && w->state == WORKER_READY && !w->leaving_soon &&
-			(!generation || w->generation == generation))
+			(!generation || worker_is_of(w, generation)))
 			return w;
 	}
 	return NULL;

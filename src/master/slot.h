@@ -15,10 +15,11 @@ struct slot_host {
 	struct worker_host workers;
 	struct listener_list *listeners;
 	/*
-	 * A worker of that generation was lost against our will; `what` names it and says how, NULL-free,
-	 * gone after the call.
+	 * A worker of the slot was lost against our will; `what` names it and says how, gone after the call.
+	 * `stale`: it was to be replaced anyway.
 	 */
-	void (*on_loss)(const struct generation *generation, const char *what, void *arg);
+	void (*on_loss)(const struct slot *slot, const struct generation *generation, bool stale,
+		const char *what, void *arg);
 	/*
 	 * It is about to be told to drain: whoever chooses where new connections go must leave it out from
 	 * now on.
@@ -47,6 +48,9 @@ struct slot *slot_new(const struct slot_host *host, unsigned index);
 
 /* Sets what the slot should run, NULL for nothing. A new goal is a new try: the backoff ends. */
 void slot_set_goal(struct slot *slot, struct generation *goal);
+
+/* Lets its workers be replaced by others of the same generation; or, when that has failed, lets them stay. */
+void slot_set_stale(struct slot *slot, bool stale);
 
 /*
  * Takes out workers that have gone, and counts losses. To be called before slot_reconcile. True when

@@ -60,6 +60,7 @@ struct worker {
 	bool said_hello;
 	bool said_unknown;    /* an unknown message was logged */
 	bool hung;            /* gets SIGABRT before SIGKILL */
+	bool stale;           /* is to be replaced by another of the same generation */
 	bool leaving_soon;    /* the pool is about to let it drain: gets no new connections */
 	bool failed;          /* lost against our will; `failure` says how */
 	bool failure_counted; /* by the slot: it is told once */
@@ -88,6 +89,9 @@ void worker_stop(struct worker *worker, const char *reason);
 
 /* drain_timeout has changed: a drain under way ends at its new time. */
 void worker_retime(struct worker *worker);
+
+/* Is it what a slot with that goal should run? */
+bool worker_is_of(const struct worker *worker, const struct generation *generation);
 
 /* Has it been READY for that long? *ret_left is set to what is missing, if it's only a matter of time, else
  * to 0. */

@@ -66,9 +66,9 @@ service_check(const struct config *config, struct problems *problems)
 	guess = guess_type(config->service_type);
 	if (guess)
 		config_add_problem(config, "service.type", problems,
-			"service.type: there is no service \"%s\"; did you mean \"%s\"?",
+			"there is no service \"%s\"; did you mean \"%s\"?",
 			config->service_type, guess);
 	else
 		config_add_problem(config, "service.type", problems,
-			"service.type: there is no service \"%s\"", config->service_type);
+			"there is no service \"%s\"", config->service_type);
 }

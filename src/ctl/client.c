@@ -1,0 +1,381 @@
+/*
+ * Calls to the control socket, by libcurl's multi interface.
+ */
+#include "config.h"
+
+#include "ctl/client.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+
+#include <curl/curl.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define CONNECT_TIMEOUT_S 2
+#define TURN_US           (1 * US_PER_SEC) /* of any length: there is an event for all that is waited for */
+#define ERROR_MAX         512
+
+struct client {
+	CURLM *multi;
+	const char *socket_path;
+	char error[ERROR_MAX];
+};
+
+struct client_call {
+	struct client *client;
+	CURL *easy;
+	struct curl_slist *headers;
+	client_data_fn *on_data;
+	void *arg;
+	uint64_t timeout_us;
+	enum client_state state;
+	char *body; /* what has come; NULL: nothing, or on_data took it */
+	size_t len;
+	int connect_error; /* errno; 0: none */
+	int data_error;    /* negative errno that ended it; 0: none */
+	CURLcode code;     /* once ended */
+};
+
+struct client *
+client_new(const char *socket_path)
+{
+	struct client *client = calloc(1, sizeof(*client));
+
+	if (!client)
+		return NULL;
+	client->socket_path = socket_path;
+	/* no TLS, so there is nothing to initialise */
+	if (curl_global_init(CURL_GLOBAL_NOTHING) != CURLE_OK || !(client->multi = curl_multi_init())) {
+		free(client);
+		return NULL;
+	}
+	return client;
+}
+
+void
+client_free(struct client *client)
+{
+	if (!client)
+		return;
+	curl_multi_cleanup(client->multi);
+	curl_global_cleanup();
+	free(client);
+}
+
+const char *
+client_socket(const struct client *client)
+{
+	return client->socket_path;
+}
+
+const char *
+client_error(const struct client *client)
+{
+	return client->error;
+}
+
+int
+client_set_error(struct client *client, int error, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(client->error, sizeof(client->error), fmt, ap);
+	va_end(ap);
+	return error;
+}
+
+/* ---- what libcurl calls ---- */
+
+/*
+ * CURLOPT_OPENSOCKETFUNCTION: a connected socket. A UNIX socket connects at once, or waits for room in the daemon's queue; without blocking it
+ * would fail there with EAGAIN, which libcurl takes for "under way".
+ */
+static curl_socket_t
+open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	struct client_call *call = arg;
+	const struct timeval timeout = { .tv_sec = CONNECT_TIMEOUT_S };
+	cleanup_fd int fd = socket(address->family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int r;
+
+	(void)purpose;
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0) {
+		call->connect_error = errno;
+		return CURL_SOCKET_BAD;
+	}
+	do
+		r = connect(fd, &address->addr, address->addrlen);
+	while (r < 0 && errno == EINTR); /* stopped and continued */
+	if (r < 0) {
+		call->connect_error = errno;
+		return CURL_SOCKET_BAD;
+	}
+	return take_fd(&fd);
+}
+
+/* CURLOPT_SOCKOPTFUNCTION */
+static int
+say_connected(void *arg, curl_socket_t fd, curlsocktype purpose)
+{
+	(void)arg, (void)fd, (void)purpose;
+	return CURL_SOCKOPT_ALREADY_CONNECTED;
+}
+
+static unsigned
+http_status(const struct client_call *call)
+{
+	long status = 0;
+
+	curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+	return (unsigned)status;
+}
+
+/* CURLOPT_HEADERFUNCTION: the empty line ends the head; those of 1xx are not the answer yet. */
+static size_t
+take_header(char *data, size_t size, size_t n, void *arg)
+{
+	struct client_call *call = arg;
+	const size_t len = size * n;
+
+	if ((len == 2 && memcmp(data, "\r\n", 2) == 0) || (len == 1 && *data == '\n'))
+		if (http_status(call) >= 200)
+			call->state = CLIENT_OPEN;
+	return len;
+}
+
+static int
+keep_data(struct client_call *call, const char *data, size_t len)
+{
+	char *body;
+
+	if (len > CLIENT_ANSWER_MAX - call->len)
+		return -EMSGSIZE;
+	body = realloc(call->body, call->len + len + 1);
+	if (!body)
+		return -ENOMEM;
+	memcpy(body + call->len, data, len);
+	call->body = body;
+	call->len += len;
+	body[call->len] = '\0';
+	return 0;
+}
+
+/* CURLOPT_WRITEFUNCTION */
+static size_t
+take_data(char *data, size_t size, size_t n, void *arg)
+{
+	struct client_call *call = arg;
+	const size_t len = size * n;
+
+	if (call->on_data && http_status(call) / 100 == 2)
+		call->data_error = call->on_data(data, len, call->arg);
+	else
+		call->data_error = keep_data(call, data, len);
+	return call->data_error == 0 ? len : 0;
+}
+
+/* ---- calls ---- */
+
+/* Whether all of it could be set. */
+static bool
+set_connection(struct client_call *call)
+{
+	CURL *easy = call->easy;
+
+	return curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, call->client->socket_path) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, say_connected) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK && /* whatever the environment says */
+		curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
+}
+
+static bool
+set_answer(struct client_call *call)
+{
+	CURL *easy = call->easy;
+
+	return curl_easy_setopt(easy, CURLOPT_PRIVATE, call) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_HEADERDATA, call) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_data) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_WRITEDATA, call) == CURLE_OK;
+}
+
+static bool
+set_body(struct client_call *call, const char *body)
+{
+	call->headers = curl_slist_append(NULL, "Content-Type: application/json");
+	return call->headers && curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers) == CURLE_OK &&
+		curl_easy_setopt(call->easy, CURLOPT_COPYPOSTFIELDS, body) == CURLE_OK;
+}
+
+static bool
+set_request(struct client_call *call, const struct client_request *request)
+{
+	const long timeout_ms = (long)((request->timeout_us + US_PER_MS - 1) / US_PER_MS);
+	char url[256];
+
+	call->timeout_us = request->timeout_us;
+	call->on_data = request->on_data;
+	call->arg = request->arg;
+	snprintf(url, sizeof(url), "http://localhost%s", request->path);
+	return curl_easy_setopt(call->easy, CURLOPT_URL, url) == CURLE_OK &&
+		curl_easy_setopt(call->easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1) == CURLE_OK &&
+		curl_easy_setopt(call->easy, CURLOPT_USERAGENT, "gracefulctl/" PACKAGE_VERSION) == CURLE_OK &&
+		curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, timeout_ms) == CURLE_OK &&
+		(!request->body || set_body(call, request->body));
+}
+
+int
+client_start(struct client *client, const struct client_request *request, struct client_call **ret)
+{
+	struct client_call *call = calloc(1, sizeof(*call));
+
+	if (!call)
+		return client_set_error(client, -ENOMEM, "out of memory");
+	call->client = client;
+	call->easy = curl_easy_init();
+	if (!call->easy || !set_connection(call) || !set_answer(call) || !set_request(call, request) ||
+		curl_multi_add_handle(client->multi, call->easy) != CURLM_OK) {
+		client_call_free(call);
+		return client_set_error(client, -ENOMEM, "out of memory");
+	}
+	*ret = call;
+	return 0;
+}
+
+void
+client_call_free(struct client_call *call)
+{
+	if (!call)
+		return;
+	if (call->easy)
+		curl_multi_remove_handle(call->client->multi, call->easy);
+	curl_easy_cleanup(call->easy);
+	curl_slist_free_all(call->headers);
+	free(call->body);
+	free(call);
+}
+
+static void
+collect_ended(struct client *client)
+{
+	const CURLMsg *message;
+	int left;
+
+	while ((message = curl_multi_info_read(client->multi, &left))) {
+		struct client_call *call = NULL;
+
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &call);
+		call->code = message->data.result;
+		call->state = CLIENT_ENDED;
+	}
+}
+
+int
+client_turn(struct client *client, uint64_t max_us)
+{
+	CURLMcode code = curl_multi_poll(client->multi, NULL, 0, (int)((max_us + US_PER_MS - 1) / US_PER_MS), NULL);
+	int running;
+
+	if (code == CURLM_OK)
+		code = curl_multi_perform(client->multi, &running);
+	if (code != CURLM_OK)
+		return client_set_error(client, code == CURLM_OUT_OF_MEMORY ? -ENOMEM : -EIO, "%s",
+			curl_multi_strerror(code));
+	collect_ended(client);
+	return 0;
+}
+
+enum client_state
+client_call_state(const struct client_call *call)
+{
+	return call->state;
+}
+
+/* ---- what came of it ---- */
+
+static int
+fail_to_connect(const struct client_call *call)
+{
+	struct client *client = call->client;
+	const int error = call->connect_error ? call->connect_error : ECONNREFUSED;
+
+	if (error == EACCES || error == EPERM)
+		return client_set_error(client, -error, "may not connect to %s: %s", client->socket_path, strerror(error));
+	return client_set_error(client, -error, "no daemon answers at %s: %s", client->socket_path,
+		error == EAGAIN ? "its queue stays full" : strerror(error));
+}
+
+static int
+fail_by_data(const struct client_call *call)
+{
+	struct client *client = call->client;
+
+	if (call->data_error == -EMSGSIZE)
+		return client_set_error(client, -EMSGSIZE, "the answer is larger than %d bytes", CLIENT_ANSWER_MAX);
+	if (call->data_error == -ENOMEM)
+		return client_set_error(client, -ENOMEM, "out of memory");
+	return call->data_error; /* of on_data, which has said why */
+}
+
+static int
+fail_by_code(const struct client_call *call)
+{
+	struct client *client = call->client;
+
+	switch (call->code) {
+	case CURLE_OPERATION_TIMEDOUT:
+		return client_set_error(client, -ETIMEDOUT, "the daemon at %s does not answer: waited for %.3g s",
+			client->socket_path, (double)call->timeout_us / (double)US_PER_SEC);
+	case CURLE_GOT_NOTHING:
+	case CURLE_RECV_ERROR:
+	case CURLE_SEND_ERROR:
+	case CURLE_PARTIAL_FILE:
+		return client_set_error(client, -ECONNRESET, "the daemon at %s went away without an answer",
+			client->socket_path);
+	case CURLE_OUT_OF_MEMORY:
+		return client_set_error(client, -ENOMEM, "out of memory");
+	default:
+		return client_set_error(client, -EPROTO, "what answers at %s speaks no HTTP: %s", client->socket_path,
+			curl_easy_strerror(call->code));
+	}
+}
+
+int
+client_call_result(const struct client_call *call, struct client_answer *ret)
+{
+	if (call->data_error)
+		return fail_by_data(call);
+	if (call->connect_error || call->code == CURLE_COULDNT_CONNECT)
+		return fail_to_connect(call);
+	if (call->code != CURLE_OK)
+		return fail_by_code(call);
+	*ret = (struct client_answer){
+		.status = http_status(call),
+		.body = call->body ? call->body : "",
+		.len = call->len,
+	};
+	return 0;
+}
+
+int
+client_finish(struct client_call *call, struct client_answer *ret)
+{
+	while (call->state != CLIENT_ENDED) {
+		int r = client_turn(call->client, TURN_US);
+
+		if (r < 0)
+			return r;
+	}
+	return client_call_result(call, ret);
+}
