@@ -354,10 +354,28 @@ step_roll(struct pool *pool)
 }
 
 static bool
+make_accepted(struct pool *pool, unsigned n)
+{
+	uint64_t *accepted;
+
+	if (n <= pool->n_accepted)
+		return true;
+	accepted = realloc(pool->accepted, n * sizeof(*accepted));
+	if (!accepted)
+		return false;
+	memset(accepted + pool->n_accepted, 0, (n - pool->n_accepted) * sizeof(*accepted));
+	pool->accepted = accepted;
+	pool->n_accepted = n;
+	return true;
+}
+
+static bool
 make_slots(struct pool *pool, unsigned n)
 {
 	struct slot **slots;
 
+	if (!make_accepted(pool, n))
+		return false;
 	if (n <= pool->n_slots)
 		return true;
 	slots = realloc(pool->slot, n * sizeof(struct slot *));
@@ -491,10 +509,17 @@ on_leaving(const struct worker *worker, void *arg)
 }
 
 static void
-on_exit_worker(const struct worker *worker, void *arg)
+on_exit_worker(struct worker *worker, void *arg)
 {
 	struct pool *pool = arg;
 
+	for (enum counter c = 0; c < COUNTER_COUNT; c++)
+		if (c != COUNTER_CONNECTIONS)
+			pool->gone[c] += worker_count(worker, c);
+	pool->accepted[worker->slot] += worker_count(worker, COUNTER_ACCEPTED);
+	pool->exits[worker->end]++;
+	if (!worker->drained)
+		pool->losses += worker->cut;
 	pool->roll.finished += worker->finished;
 	pool->roll.handed += worker->handed;
 	pool->roll.cut += worker->cut;
@@ -592,6 +617,30 @@ pool_count(const struct pool *pool)
 	return count;
 }
 
+static uint64_t
+slot_count(const struct slot *slot, enum counter counter)
+{
+	return (slot->incumbent ? worker_count(slot->incumbent, counter) : 0) +
+	       (slot->successor ? worker_count(slot->successor, counter) : 0);
+}
+
+uint64_t
+pool_total(const struct pool *pool, enum counter counter)
+{
+	uint64_t total = pool->gone[counter];
+
+	for (unsigned i = 0; i < pool->n_slots; i++)
+		total += slot_count(pool->slot[i], counter);
+	return total;
+}
+
+uint64_t
+pool_accepted(const struct pool *pool, unsigned slot)
+{
+	return pool->accepted[slot] +
+	       (slot < pool->n_slots ? slot_count(pool->slot[slot], COUNTER_ACCEPTED) : 0);
+}
+
 void
 pool_free(struct pool *pool)
 {
@@ -601,6 +650,7 @@ pool_free(struct pool *pool)
 	for (unsigned i = 0; i < pool->n_slots; i++)
 		slot_free(pool->slot[i]);
 	free(pool->slot);
+	free(pool->accepted);
 	generation_unref(pool->running);
 	generation_unref(pool->live);
 	generation_unref(pool->roll.target);

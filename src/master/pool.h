@@ -63,6 +63,11 @@ struct pool {
 	struct generation *live;    /* whose live options apply: of the running one, or of a roll's target */
 	uint64_t last_number;       /* of a generation */
 	struct roll roll;
+	uint64_t gone[COUNTER_COUNT]; /* what the counters of workers that have gone add up to */
+	uint64_t *accepted;           /* … COUNTER_ACCEPTED by slot, for all slots there ever were */
+	unsigned n_accepted;
+	uint64_t exits[WORKER_ENDS]; /* of workers, by their end */
+	uint64_t losses;             /* connections that died with their worker */
 	struct event *on_wake;
 	bool stopping;
 };
@@ -93,6 +98,12 @@ void pool_stop(struct pool *pool);
 
 /* Stops all workers now. After pool_stop. */
 void pool_stop_now(struct pool *pool);
+
+/* What a counter adds up to, over the workers there are and those that have gone: never less than it was. */
+uint64_t pool_total(const struct pool *pool, enum counter counter);
+
+/* The same of COUNTER_ACCEPTED for one slot, below n_accepted. */
+uint64_t pool_accepted(const struct pool *pool, unsigned slot);
 
 struct pool_count pool_count(const struct pool *pool);
 

@@ -26,7 +26,7 @@ struct slot_host {
 	 */
 	void (*on_leaving)(const struct worker *worker, void *arg);
 	/* It has gone; its numbers can be read for the last time. */
-	void (*on_exit)(const struct worker *worker, void *arg);
+	void (*on_exit)(struct worker *worker, void *arg);
 	void *arg;
 };
 

@@ -30,16 +30,62 @@ worker_name(const struct worker *w, char buf[static 64])
 	return buf;
 }
 
-/* Remembers why it is lost: the first cause, since what follows is only its consequence. */
-static void __attribute__((format(printf, 2, 3))) set_failure(struct worker *w, const char *fmt, ...)
+const char *
+worker_end_name(enum worker_end end)
+{
+	static const char *const names[WORKER_ENDS] = {
+		[WORKER_END_STOPPED] = "stopped",
+		[WORKER_END_DRAINED] = "drained",
+		[WORKER_END_FAILED] = "failed",
+		[WORKER_END_EXITED] = "exited",
+		[WORKER_END_SIGNALLED] = "signalled",
+		[WORKER_END_LATE] = "late",
+		[WORKER_END_HUNG] = "hung",
+		[WORKER_END_PROTOCOL] = "protocol",
+	};
+
+	return names[end];
+}
+
+uint64_t
+worker_count(struct worker *w, enum counter counter)
+{
+	uint64_t now = counters_get(w->counters, counter);
+
+	if (counter == COUNTER_CONNECTIONS)
+		return now;
+	if (now > w->seen[counter])
+		w->seen[counter] = now;
+	return w->seen[counter];
+}
+
+/* It is lost: remembers how and why, of several causes the first, since what follows is only its consequence. */
+static void __attribute__((format(printf, 3, 4)))
+lose(struct worker *w, enum worker_end end, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (*w->failure)
+	if (w->failed)
 		return;
+	w->failed = true;
+	w->end = end;
 	va_start(ap, fmt);
 	vsnprintf(w->failure, sizeof(w->failure), fmt, ap);
 	va_end(ap);
+}
+
+/* What a failing input means. */
+static enum worker_end
+end_of(const struct worker *w, enum worker_input input)
+{
+	switch (input) {
+	case WORKER_SAYS_FAILED:
+		return WORKER_END_FAILED;
+	case WORKER_DEADLINE:
+		return w->state == WORKER_READY ? WORKER_END_HUNG : WORKER_END_LATE;
+	default:
+		return WORKER_END_PROTOCOL;
+	}
 }
 
 static void
@@ -171,13 +217,11 @@ worker_input(struct worker *w, enum worker_input input, const char *reason)
 		log_event(LOG_ERR, EVENT_WORKER_PROTOCOL, WORKER_ABOUT(w),
 			"%s: protocol error: said \"%s\" while %s", worker_name(w, name), reason,
 			worker_state_name(w->state));
-		set_failure(
-			w, "broke the protocol: said \"%s\" while %s", reason, worker_state_name(w->state));
+		lose(w, WORKER_END_PROTOCOL, "broke the protocol: said \"%s\" while %s", reason,
+			worker_state_name(w->state));
 	}
-	if (t->failure) {
-		w->failed = true;
-		set_failure(w, "%s", reason);
-	}
+	if (t->failure)
+		lose(w, end_of(w, input), "%s", reason);
 	if (t->next != w->state)
 		enter_state(w, t->next, reason);
 }
@@ -235,6 +279,8 @@ static void
 on_drained(struct worker *w, const struct message *m)
 {
 	w->drained = true;
+	if (!w->failed)
+		w->end = WORKER_END_DRAINED;
 	w->finished = m->drained.finished;
 	w->handed = m->drained.handed;
 	w->cut = m->drained.cut;
@@ -400,7 +446,7 @@ settle_connections(struct worker *w)
 static void
 on_exit_event(evutil_socket_t fd, short what, void *arg)
 {
-	char how[64], failure[128];
+	char how[64];
 	struct worker *w = arg;
 	siginfo_t info = { 0 };
 
@@ -413,12 +459,9 @@ on_exit_event(evutil_socket_t fd, short what, void *arg)
 		if (read_status(w) != LINE_READER_AGAIN)
 			break;
 	describe_exit(&info, how, sizeof(how));
-	snprintf(failure, sizeof(failure), info.si_code == CLD_EXITED ? "exited with %s" : "was killed by %s",
-		how);
-	if (worker_state_next(w->state, WORKER_REAPED)->failure) {
-		w->failed = true;
-		set_failure(w, "%s", failure);
-	}
+	if (worker_state_next(w->state, WORKER_REAPED)->failure)
+		lose(w, info.si_code == CLD_EXITED ? WORKER_END_EXITED : WORKER_END_SIGNALLED,
+			info.si_code == CLD_EXITED ? "exited with %s" : "was killed by %s", how);
 	settle_connections(w);
 	worker_input(w, WORKER_REAPED, how);
 }

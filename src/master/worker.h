@@ -29,6 +29,22 @@
 /* A process that exits closes its pipe just before it can be reaped. */
 #define WORKER_EOF_GRACE_US (100 * US_PER_MS)
 
+/* How a worker came to its end; what reports and metrics call its reason. */
+enum worker_end {
+	WORKER_END_STOPPED,   /* told to leave; died without a word about its connections */
+	WORKER_END_DRAINED,   /* told to leave, and said `drained` */
+	WORKER_END_FAILED,    /* said `failed` */
+	WORKER_END_EXITED,    /* exited unasked */
+	WORKER_END_SIGNALLED, /* killed by a signal */
+	WORKER_END_LATE,      /* was not ready in time */
+	WORKER_END_HUNG,      /* no heartbeat */
+	WORKER_END_PROTOCOL,  /* broke the protocol, or closed its pipe */
+	WORKER_ENDS
+};
+
+/* "stopped", "drained", … */
+const char *worker_end_name(enum worker_end end);
+
 /* What all workers share. */
 struct worker_host {
 	struct event_base *base;
@@ -58,15 +74,17 @@ struct worker {
 	uint64_t state_since_us;
 	uint64_t ready_since_us; /* 0: never was */
 	bool said_hello;
-	bool said_unknown;    /* an unknown message was logged */
-	bool hung;            /* gets SIGABRT before SIGKILL */
-	bool stale;           /* is to be replaced by another of the same generation */
-	bool leaving_soon;    /* the pool is about to let it drain: gets no new connections */
-	bool failed;          /* lost against our will; `failure` says how */
-	bool failure_counted; /* by the slot: it is told once */
-	char failure[256];    /* "exited with status 1: …", as verdicts quote it */
-	char status[128];     /* its own words, last */
-	bool drained;         /* has told what became of its connections: */
+	bool said_unknown;            /* an unknown message was logged */
+	bool hung;                    /* gets SIGABRT before SIGKILL */
+	bool stale;                   /* is to be replaced by another of the same generation */
+	bool leaving_soon;            /* the pool is about to let it drain: gets no new connections */
+	bool failed;                  /* lost against our will; `failure` says how */
+	bool failure_counted;         /* by the slot: it is told once */
+	enum worker_end end;          /* known when it is lost, or has exited */
+	char failure[256];            /* "exited with status 1: …", as verdicts quote it */
+	char status[128];             /* its own words, last */
+	uint64_t seen[COUNTER_COUNT]; /* worker_count's */
+	bool drained;                 /* has told what became of its connections: */
 	uint64_t finished, handed, cut;
 };
 
@@ -92,6 +110,11 @@ void worker_retime(struct worker *worker);
 
 /* Is it what a slot with that goal should run? */
 bool worker_is_of(const struct worker *worker, const struct generation *generation);
+
+/*
+ * A counter of its page. What only grows never goes back here, whatever the worker writes into the page.
+ */
+uint64_t worker_count(struct worker *worker, enum counter counter);
 
 /* Has it been READY for that long? *ret_left is set to what is missing, if it's only a matter of time, else
  * to 0. */
