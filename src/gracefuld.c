@@ -97,5 +97,5 @@ main(int argc, char **argv)
 	log_init("gracefuld", LOG_INFO);
 	if (parse_arguments(argc, argv, &command, &status) < 0)
 		return status;
-	return command.test ? master_check(&command.options) : master_run(&command.options);
+	return command.test ? master_check(&command.options) : master_run(&command.options, NULL);
 }

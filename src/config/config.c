@@ -323,3 +323,18 @@ config_read_service(const struct config *config, const struct option_table *of_s
 
 	return r == 0 && service ? option_read(&reading, service, of_service, into) : r;
 }
+
+bool
+config_differs_on_disk(const struct config *config)
+{
+	struct problems problems;
+	cleanup_free char *text = NULL;
+	size_t len;
+	bool same;
+
+	problems_init(&problems);
+	same = source_read(config->path, &text, &len, &problems) == 0 && len == config->text_len &&
+		memcmp(text, config->text, len) == 0;
+	problems_done(&problems);
+	return !same;
+}

@@ -102,6 +102,9 @@ int config_load_text(const char *text, size_t len, struct config **ret, struct p
 /* NULL is fine. */
 void config_free(struct config *config);
 
+/* Would its file, with all that it includes, read otherwise today? Also when it can't be read. */
+bool config_differs_on_disk(const struct config *config);
+
 /*
  * Adds a problem with an option ("user", "service.type") that the one who uses it has found, sorted in by its place; or by the place of its
  * group, or of the whole, when it was not given.

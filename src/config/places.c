@@ -21,6 +21,9 @@ parse_mark(const struct scan *scan, struct place *ret)
 	if (file == number || file + 1 >= end || *file != ' ' || line == 0 || line > UINT_MAX)
 		return false;
 	file++;
+	for (const char *p = file; p < end; p++)
+		if ((unsigned char)*p < ' ' || *p == 127) /* source.c reads no such file, and messages show the name */
+			return false;
 	ret->line = (unsigned)line;
 	ret->text_line = scan->line + 1;
 	ret->file = strndup(file, (size_t)(end - file));

@@ -4,10 +4,12 @@
 #include "master/generation.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/text.h"
 
 #include <errno.h>
+#include <sha2.h>
 
 struct generation *
 generation_new(struct config *config, struct identity identity)
@@ -21,6 +23,8 @@ generation_new(struct config *config, struct identity identity)
 	}
 	*generation =
 		(struct generation){ .refs = 1, .config = config, .config_fd = -1, .identity = identity };
+	generation->loaded_us = clock_now_us();
+	SHA256Data((const uint8_t *)config->text, config->text_len, generation->sha256);
 	generation->config_fd = fd_sealed_memfd("gracefuld-config", config->text, config->text_len);
 	if (generation->config_fd < 0) {
 		errno = -generation->config_fd;

@@ -15,7 +15,9 @@ struct generation {
 	unsigned refs;
 	uint64_t number; /* from 1; 0 while it is being prepared */
 	struct config *config;
-	int config_fd; /* sealed memfd with the configuration's text */
+	uint64_t loaded_us; /* clock_now_us */
+	char sha256[65];    /* of the text, in hexadecimal */
+	int config_fd;      /* sealed memfd with the configuration's text */
 	struct identity identity;
 	char **addresses; /* of config->listen[], as listeners are found by */
 };

@@ -52,6 +52,7 @@ enum { N_SIGNALS = sizeof(signals) / sizeof(signals[0]) };
 
 struct master {
 	const struct master_options *options;
+	const struct master_extension *extension; /* NULL: none */
 	struct event_base *base;
 	struct listen_fds passed;
 	struct pool *pool;
@@ -69,8 +70,8 @@ struct master {
 
 /* ---- reports ---- */
 
-static struct report
-report_of(const struct master *m)
+struct report
+master_report(const struct master *m)
 {
 	return (struct report){
 		.state = m->state,
@@ -83,7 +84,7 @@ report_of(const struct master *m)
 static void
 report_status(const struct master *m)
 {
-	const struct report report = report_of(m);
+	const struct report report = master_report(m);
 	char line[256];
 
 	report_line(&report, line, sizeof(line));
@@ -145,6 +146,23 @@ fail_with_problems(struct master *m, int exit_status, const struct problems *pro
 	fail_start(m, exit_status, why);
 }
 
+static bool
+prepare_extension(const struct generation *generation, struct problems *problems, void *arg)
+{
+	struct master *m = arg;
+
+	return !m->extension || m->extension->prepare(m, generation->config, problems, m->extension->arg);
+}
+
+static void
+discard_extension(void *arg)
+{
+	struct master *m = arg;
+
+	if (m->extension)
+		m->extension->discard(m->extension->arg);
+}
+
 /* The first configuration has been checked, or is none. */
 static void
 on_first_candidate(struct candidate *c, void *arg)
@@ -158,7 +176,8 @@ on_first_candidate(struct candidate *c, void *arg)
 	if (c->warning)
 		log_warning("%s", c->warning);
 	use_log_options(m, c->generation->config);
-	if (!pool_prepare(m->pool, c->generation, &c->problems)) {
+	if (!prepare_extension(c->generation, &c->problems, m) ||
+		!pool_prepare(m->pool, c->generation, &c->problems)) {
 		fail_with_problems(m, EX_UNAVAILABLE, &c->problems);
 		return;
 	}
@@ -194,6 +213,8 @@ on_commit(struct pool *pool, void *arg)
 	struct master *m = arg;
 
 	use_log_options(m, pool->running->config);
+	if (m->extension)
+		m->extension->commit(m->extension->arg);
 	reload_on_commit(&m->reload);
 }
 
@@ -317,10 +338,31 @@ on_quit(struct master *m, const char *name)
 	pool_stop_now(m->pool);
 }
 
+struct event_base *
+master_base(struct master *m)
+{
+	return m->base;
+}
+
+struct reload *
+master_reload(struct master *m)
+{
+	return &m->reload;
+}
+
+void
+master_stop(struct master *m, const char *origin, bool now)
+{
+	if (now)
+		on_quit(m, origin);
+	else if (m->state != MASTER_STOPPING)
+		stop(m, origin);
+}
+
 static void
 on_usr1(struct master *m, const char *name)
 {
-	const struct report report = report_of(m);
+	const struct report report = master_report(m);
 
 	(void)name;
 	report_log(&report);
@@ -429,7 +471,7 @@ raise_open_files(void)
 }
 
 static bool
-master_init(struct master *m, const struct master_options *options)
+master_init(struct master *m, const struct master_options *options, const struct master_extension *extension)
 {
 	struct pool_host pool_host = {
 		.program = options->worker_program,
@@ -442,7 +484,7 @@ master_init(struct master *m, const struct master_options *options)
 		.arg = m,
 	};
 
-	*m = (struct master){ .options = options, .started_us = clock_now_us() };
+	*m = (struct master){ .options = options, .extension = extension, .started_us = clock_now_us() };
 	m->base = pool_host.base = make_base();
 	m->pool = m->base ? pool_new(&pool_host) : NULL;
 	if (!m->pool)
@@ -453,6 +495,8 @@ master_init(struct master *m, const struct master_options *options)
 		.program = options->worker_program,
 		.path = options->config_path,
 		.on_begin = on_reload_begin,
+		.on_prepare = prepare_extension,
+		.on_discard = discard_extension,
 		.on_end = on_reload_end,
 		.arg = m,
 	};
@@ -464,6 +508,8 @@ master_init(struct master *m, const struct master_options *options)
 static void
 master_done(struct master *m)
 {
+	if (m->extension)
+		m->extension->done(m->extension->arg);
 	candidate_done(&m->first);
 	reload_done(&m->reload);
 	pool_free(m->pool);
@@ -480,7 +526,7 @@ master_done(struct master *m)
 }
 
 int
-master_run(const struct master_options *options)
+master_run(const struct master_options *options, const struct master_extension *extension)
 {
 	struct master m;
 	int r;
@@ -489,7 +535,7 @@ master_run(const struct master_options *options)
 		journal_open();
 	if (options->log_level >= 0)
 		log_set_level(options->log_level);
-	if (!master_init(&m, options)) {
+	if (!master_init(&m, options, extension)) {
 		log_error("cannot start: no event loop: %s", strerror(errno));
 		master_done(&m);
 		return EX_OSERR;

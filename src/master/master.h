@@ -5,7 +5,12 @@
 #ifndef MASTER_MASTER_H
 #define MASTER_MASTER_H
 
+#include "master/reload.h"
+#include "master/report.h"
+
 #include <stdbool.h>
+
+struct master;
 
 /* The command line. */
 struct master_options {
@@ -15,18 +20,47 @@ struct master_options {
 };
 
 /*
- * The signals that the master handles must be blocked from the first moment on, so that one that comes early
- * waits until it can be served.
+ * What stands above the master and is told of its life: the control server. Calls come in this order, prepare and its answer
+ * for the start and for each reload that brings a configuration.
+ */
+struct master_extension {
+	/* Makes ready what the configuration asks for, beside what is in use. False, with the reasons in `problems`. */
+	bool (*prepare)(
+		struct master *master, const struct config *config, struct problems *problems, void *arg);
+	/* The configuration counts: what was prepared is in use, what was in use before is not. */
+	void (*commit)(void *arg);
+	/* It does not: what was prepared is given up. */
+	void (*discard)(void *arg);
+	/* The daemon ends; nothing of the master's may be used any more. */
+	void (*done)(void *arg);
+	void *arg;
+};
+
+/*
+ * The signals that the master handles must be blocked from the first moment on, so that one that comes early waits until it can be served.
  */
 void master_block_signals(void);
 
-/* Runs the daemon to its end. Returns the exit status, of sysexits(3). */
-int master_run(const struct master_options *options);
+/* Runs the daemon to its end. `extension` may be NULL. Returns the exit status, of sysexits(3). */
+int master_run(const struct master_options *options, const struct master_extension *extension);
 
 /*
- * Checks the configuration, the service's part included; prints each problem as a line on stderr. Returns 0
- * or 78 (EX_CONFIG), or another of sysexits(3).
+ * Checks the configuration, the service's part included; prints each problem as a line on stderr. Returns 0 or 78 (EX_CONFIG),
+ * or another of sysexits(3).
  */
 int master_check(const struct master_options *options);
+
+/* ---- for the extension ---- */
+
+struct event_base *master_base(struct master *master);
+
+/* What there is to report of; to be asked for anew each time. */
+struct report master_report(const struct master *master);
+
+/* Where to ask for reloads. */
+struct reload *master_reload(struct master *master);
+
+/* Stops as on SIGTERM, or as on SIGQUIT when `now`; `origin` is logged. */
+void master_stop(struct master *master, const char *origin, bool now);
 
 #endif

@@ -169,7 +169,12 @@ on_candidate(struct candidate *c, void *arg)
 		conclude(r, VERDICT_UNCHANGED, "");
 		return;
 	}
+	if (!r->on_prepare(c->generation, &c->problems, r->arg)) {
+		reject(r);
+		return;
+	}
 	if (!pool_prepare(r->pool, c->generation, &c->problems)) {
+		r->on_discard(r->arg);
 		reject(r);
 		return;
 	}
@@ -315,10 +320,12 @@ reload_on_roll_end(struct reload *r, enum roll_result result)
 {
 	if (!r->under_way)
 		return;
-	if (result == ROLL_APPLIED)
+	if (result == ROLL_APPLIED) {
 		conclude(r, VERDICT_APPLIED, "");
-	else
-		conclude(r, VERDICT_REVERTED, r->pool->roll.why);
+		return;
+	}
+	r->on_discard(r->arg);
+	conclude(r, VERDICT_REVERTED, r->pool->roll.why);
 }
 
 void

@@ -69,6 +69,10 @@ struct reload {
 	const char *program;
 	const char *path;
 	void (*on_begin)(struct reload *reload, void *arg);
+	/* The generation is about to be rolled to: what is not the pool's. False, with the reasons in `problems`. */
+	bool (*on_prepare)(const struct generation *generation, struct problems *problems, void *arg);
+	/* It came to nothing, after on_prepare had said yes. */
+	void (*on_discard)(void *arg);
 	void (*on_end)(struct reload *reload, void *arg); /* last has the outcome */
 	void *arg;
 

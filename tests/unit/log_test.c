@@ -176,8 +176,7 @@ struct catcher {
 };
 
 /* A log_sink */
-static int
-catch(const struct log_record *record, void *arg)
+static int catch (const struct log_record *record, void *arg)
 {
 	struct catcher *catcher = arg;
 
@@ -226,21 +225,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			line_names_time_program_and_level, make_pipe, remove_pipe),
+		cmocka_unit_test_setup_teardown(line_names_time_program_and_level, make_pipe, remove_pipe),
 		cmocka_unit_test_setup_teardown(level_decides_what_is_said, make_pipe, remove_pipe),
 		cmocka_unit_test(level_names_go_both_ways),
 		cmocka_unit_test_setup_teardown(
 			control_characters_do_not_get_through, make_pipe, remove_pipe),
-		cmocka_unit_test_setup_teardown(
-			long_text_is_cut_and_marked, make_pipe, remove_pipe),
+		cmocka_unit_test_setup_teardown(long_text_is_cut_and_marked, make_pipe, remove_pipe),
 		cmocka_unit_test_setup_teardown(errno_survives, make_pipe, remove_pipe),
 		cmocka_unit_test_setup_teardown(
 			full_pipe_never_blocks_and_the_loss_is_counted, make_pipe, remove_pipe),
-		cmocka_unit_test_setup_teardown(
-			sink_takes_records_with_their_fields, make_pipe, remove_pipe),
-		cmocka_unit_test_setup_teardown(
-			loss_in_a_sink_is_counted_too, make_pipe, remove_pipe),
+		cmocka_unit_test_setup_teardown(sink_takes_records_with_their_fields, make_pipe, remove_pipe),
+		cmocka_unit_test_setup_teardown(loss_in_a_sink_is_counted_too, make_pipe, remove_pipe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
