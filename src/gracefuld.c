@@ -23,7 +23,8 @@ static const char usage[] =
 	"  -h, --help          print this, and exit\n"
 	"\n"
 	"Signals: HUP reload; TERM, INT stop gracefully, a second one at once; QUIT stop at once;\n"
-	"USR1 write the status to the log. See gracefuld(8), gracefuld.conf(5).\n";
+	"USR1 write the status to the log; TTIN, TTOU one worker more, one fewer.\n"
+	"See gracefuld(8), gracefuld.conf(5).\n";
 
 struct command {
 	struct master_options options;

@@ -97,6 +97,25 @@ api_get_text(struct client *client, const char *path, char **ret, size_t *ret_le
 	return r;
 }
 
+#define REAL_DIGITS 15 /* as many as a double holds for sure: 0.1 stays 0.1 */
+
+int
+api_print(const json_t *json, size_t flags, FILE *out)
+{
+	cleanup_free char *text = json_dumps(json, flags | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(REAL_DIGITS));
+
+	if (!text)
+		return -ENOMEM;
+	/* DEL is the one control character that JSON need not escape; only strings can hold it */
+	for (const char *p = text; *p; p++)
+		if (*p == '\x7f')
+			fputs("\\u007f", out);
+		else
+			fputc(*p, out);
+	fputc('\n', out);
+	return 0;
+}
+
 const char *
 api_string(const json_t *object, const char *name, const char *none)
 {

@@ -7,6 +7,7 @@
 #include "ctl/client.h"
 
 #include <jansson.h>
+#include <stdio.h>
 
 /* How long a question may take that the daemon can answer at once. */
 #define API_TIMEOUT_US UINT64_C(10000000)
@@ -34,6 +35,9 @@ int api_get(struct client *client, const char *path, json_t **ret);
 
 /* Asks for a text. 0 with *ret (to be freed) and *ret_len; else negative errno with client_error. */
 int api_get_text(struct client *client, const char *path, char **ret, size_t *ret_len);
+
+/* Prints it, with flags of json_dumps and a newline, in ASCII and without a control character. 0, or -ENOMEM. */
+int api_print(const json_t *json, size_t flags, FILE *out);
 
 /* A member's string, number or length; `none`, NULL or 0 where it is missing, null, or something else. Numbers below 0 are 0. */
 const char *api_string(const json_t *object, const char *name, const char *none);

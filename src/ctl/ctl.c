@@ -6,6 +6,8 @@
 #include "base/cleanup.h"
 #include "ctl/shown.h"
 
+#include <assert.h>
+#include <getopt.h>
 #include <stdarg.h>
 #include <sysexits.h>
 
@@ -51,12 +53,56 @@ ctl_usage(const struct ctl *ctl, const char *fmt, ...)
 	return EX_USAGE;
 }
 
-int
-ctl_help(const struct ctl *ctl)
+static void
+take_option(const struct ctl_option *option, const char *value)
 {
-	print_usage(ctl, stdout);
-	printf("\n  %s\n", ctl->command->help);
-	return CTL_OK;
+	if (option->is_set)
+		*option->is_set = true;
+	else
+		*option->value = value;
+}
+
+/* Returns -1 for all options read, else the exit status. */
+static int
+read_options(const struct ctl *ctl, int argc, char **argv, const struct ctl_option *options, size_t n)
+{
+	struct option table[CTL_OPTIONS_MAX + 2] = { { "help", no_argument, NULL, 'h' } };
+	int c, index;
+
+	assert(n <= CTL_OPTIONS_MAX);
+	for (size_t i = 0; i < n; i++)
+		table[i + 1] = (struct option){ options[i].name, options[i].is_set ? no_argument : required_argument, NULL, 0 };
+	optind = 0; /* begins anew, with other arguments */
+	while ((c = getopt_long(argc, argv, "h", table, &index)) >= 0) {
+		if (c == 'h') {
+			print_usage(ctl, stdout);
+			printf("\n%s\n", ctl->command->help);
+			return CTL_OK;
+		}
+		if (c != 0) {
+			print_usage(ctl, stderr);
+			return EX_USAGE;
+		}
+		take_option(&options[index - 1], optarg);
+	}
+	return -1;
+}
+
+int
+ctl_parse(const struct ctl *ctl, int argc, char **argv, const struct ctl_option *options, size_t n_options, int min,
+	int max, char ***ret_arguments, int *ret_status)
+{
+	*ret_status = read_options(ctl, argc, argv, options, n_options);
+	if (*ret_status >= 0)
+		return -1;
+	if (argc - optind < min)
+		*ret_status = ctl_usage(ctl, "%s: an argument is missing", ctl->command->name);
+	else if (argc - optind > max)
+		*ret_status = ctl_usage(ctl, "%s: what is \"%s\"?", ctl->command->name, argv[optind + max]);
+	if (*ret_status >= 0)
+		return -1;
+	*ret_arguments = argv + optind;
+	return 0;
 }
 
 int
@@ -69,13 +115,14 @@ ctl_fail(const struct ctl *ctl, int error)
 		{ ENOENT, CTL_UNAVAILABLE },
 		{ ENOTDIR, CTL_UNAVAILABLE },
 		{ ECONNREFUSED, CTL_UNAVAILABLE },
+		{ EPROTOTYPE, CTL_UNAVAILABLE },
 		{ EAGAIN, CTL_UNAVAILABLE },
 		{ ECONNRESET, CTL_UNAVAILABLE },
 		{ ETIMEDOUT, CTL_UNAVAILABLE },
 		{ EACCES, EX_NOPERM },
 		{ EPERM, EX_NOPERM },
 		{ EPROTO, EX_PROTOCOL },
-		{ EPROTOTYPE, EX_PROTOCOL },
+		{ EINVAL, EX_PROTOCOL },
 		{ EMSGSIZE, EX_PROTOCOL },
 	};
 

@@ -7,6 +7,9 @@
 #include "ctl/client.h"
 #include "ctl/terminal.h"
 
+#include <stdbool.h>
+#include <stddef.h>
+
 /* Exit statuses beside those of sysexits(3); scripts rely on them, so they never change. */
 enum ctl_exit {
 	CTL_OK = 0,          /* applied, unchanged; no difference */
@@ -44,7 +47,20 @@ int ctl_usage(const struct ctl *ctl, const char *fmt, ...) __attribute__((format
 /* Says why the last call of the client failed, with this negative errno; the exit status for it. */
 int ctl_fail(const struct ctl *ctl, int error);
 
-/* Prints the usage of the command that runs. CTL_OK. */
-int ctl_help(const struct ctl *ctl);
+/* An option of a command: a switch, or one that takes a value. */
+struct ctl_option {
+	const char *name;
+	bool *is_set;       /* set to true; NULL: */
+	const char **value; /* ... set to what is given */
+};
+
+#define CTL_OPTIONS_MAX 4
+
+/*
+ * Reads the options of the command that runs, and --help. 0 to go on, with the arguments that are left in *ret_arguments (at least `min` and
+ * at most `max` of them, NULL behind the last); or -1, to exit with *ret_status: all has been said.
+ */
+int ctl_parse(const struct ctl *ctl, int argc, char **argv, const struct ctl_option *options, size_t n_options, int min,
+	int max, char ***ret_arguments, int *ret_status);
 
 #endif

@@ -39,6 +39,8 @@ static void on_hup(struct master *m, const char *name);
 static void on_term(struct master *m, const char *name);
 static void on_quit(struct master *m, const char *name);
 static void on_usr1(struct master *m, const char *name);
+static void on_ttin(struct master *m, const char *name);
+static void on_ttou(struct master *m, const char *name);
 
 static const struct master_signal signals[] = {
 	{ SIGHUP, "SIGHUP", on_hup },
@@ -46,9 +48,18 @@ static const struct master_signal signals[] = {
 	{ SIGINT, "SIGINT", on_term },
 	{ SIGQUIT, "SIGQUIT", on_quit },
 	{ SIGUSR1, "SIGUSR1", on_usr1 },
+	{ SIGTTIN, "SIGTTIN", on_ttin },
+	{ SIGTTOU, "SIGTTOU", on_ttou },
 };
 
 enum { N_SIGNALS = sizeof(signals) / sizeof(signals[0]) };
+
+/* What a signal asks for; at most one of each kind waits. */
+struct wish {
+	struct reload *reload;
+	struct reload_request request;
+	bool waits; /* has not begun */
+};
 
 struct master {
 	const struct master_options *options;
@@ -58,9 +69,8 @@ struct master {
 	struct pool *pool;
 	struct candidate first; /* the configuration of the start */
 	struct reload reload;
-	struct reload_request hup; /* of SIGHUP … */
-	bool hup_waits;            /* … has not begun */
-	enum master_state state;   /* written by enter_state alone */
+	struct wish hup, ttin, ttou;
+	enum master_state state; /* written by enter_state alone */
 	uint64_t started_us;
 	int exit_status;
 	struct event *on_signal[N_SIGNALS];
@@ -274,25 +284,48 @@ on_reload_end(struct reload *reload, void *arg)
 
 /* Nobody waits for this verdict; so the request is free for the next signal. */
 static void
-on_hup_begin(struct reload_request *request)
+on_signal_begin(struct reload_request *request)
 {
-	struct master *m = request->arg;
+	struct wish *wish = request->arg;
 
-	reload_withdraw(&m->reload, request);
-	m->hup_waits = false;
+	reload_withdraw(wish->reload, request);
+	wish->waits = false;
+}
+
+/* A wish that waits already will see what this one is about. */
+static void
+ask(struct master *m, struct wish *wish, enum reload_kind kind, int delta, const char *origin)
+{
+	if (m->state == MASTER_STOPPING || wish->waits)
+		return;
+	*wish = (struct wish){
+		.reload = &m->reload,
+		.waits = true,
+		.request = { .kind = kind,
+			.delta = delta,
+			.origin = origin,
+			.on_begin = on_signal_begin,
+			.arg = wish },
+	};
+	reload_ask(&m->reload, &wish->request);
 }
 
 static void
 on_hup(struct master *m, const char *name)
 {
-	/* one that waits already will see what this one is about */
-	if (m->state == MASTER_STOPPING || m->hup_waits)
-		return;
-	m->hup_waits = true;
-	m->hup = (struct reload_request){
-		.kind = RELOAD_FILE, .origin = name, .on_begin = on_hup_begin, .arg = m
-	};
-	reload_ask(&m->reload, &m->hup);
+	ask(m, &m->hup, RELOAD_FILE, 0, name);
+}
+
+static void
+on_ttin(struct master *m, const char *name)
+{
+	ask(m, &m->ttin, RELOAD_SCALE, 1, name);
+}
+
+static void
+on_ttou(struct master *m, const char *name)
+{
+	ask(m, &m->ttou, RELOAD_SCALE, -1, name);
 }
 
 /* event: a stop under way */
@@ -390,8 +423,8 @@ void
 master_block_signals(void)
 {
 	struct sigaction ignore = { .sa_handler = SIG_IGN }, def = { .sa_handler = SIG_DFL };
-	/* not used yet, but their default would end or stop the daemon */
-	static const int unused[] = { SIGPIPE, SIGUSR2, SIGTTIN, SIGTTOU };
+	/* not used, but their default would end the daemon */
+	static const int unused[] = { SIGPIPE, SIGUSR2 };
 	sigset_t set;
 
 	signal_set(&set);
