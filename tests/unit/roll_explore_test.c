@@ -40,6 +40,7 @@ struct world {
 	} slot[SLOTS_MAX];
 	uint8_t workers[4]; /* of each generation; generation 1 runs at the beginning */
 	uint8_t running, target, state, committed, lost;
+	uint8_t parallel;
 	uint8_t reloads; /* requests that are remembered */
 	uint8_t faults;  /* that may still come */
 	uint8_t faulted; /* one has come */
@@ -170,7 +171,7 @@ step_roll(struct world *w)
 	struct roll_facts facts = { .state = w->state,
 		.committed = w->committed,
 		.lost = w->lost,
-		.parallel = 1,
+		.parallel = w->parallel,
 		.n = slots_of(w),
 		.slot = slot };
 	unsigned old = w->workers[w->running], n_new, order[SLOTS_MAX];
@@ -348,7 +349,7 @@ check_rest(const struct world *w)
 }
 
 static size_t
-explore(unsigned before, unsigned after, unsigned last, unsigned reloads, unsigned faults)
+explore(unsigned before, unsigned after, unsigned parallel, unsigned faults)
 {
 	enum { ROOM = 1 << 20 };
 	struct table t = { .room = ROOM, .mask = ROOM * 2 - 1 };
@@ -358,14 +359,15 @@ explore(unsigned before, unsigned after, unsigned last, unsigned reloads, unsign
 	memset(&first, 0, sizeof(first));
 	first.workers[1] = (uint8_t)before;
 	first.workers[2] = (uint8_t)after;
-	first.workers[3] = (uint8_t)last;
+	first.workers[3] = (uint8_t)before;
 	first.running = 1;
 	first.faults = (uint8_t)faults;
 	for (unsigned i = 0; i < before; i++) {
 		first.slot[i].goal = 1;
 		first.slot[i].incumbent = (struct model_worker){ 1, WORKER_READY, 0 };
 	}
-	first.reloads = (uint8_t)reloads;
+	first.reloads = 2;
+	first.parallel = (uint8_t)parallel;
 	t.world = calloc(t.room, sizeof(*t.world));
 	t.bucket = calloc(t.mask + 1, sizeof(*t.bucket));
 	assert_true(t.world && t.bucket);
@@ -399,8 +401,9 @@ no_order_of_events_wedges_a_roll(void **state)
 	(void)state;
 	for (unsigned before = 1; before <= SLOTS_MAX; before++)
 		for (unsigned after = 1; after <= SLOTS_MAX; after++)
-			for (unsigned faults = 0; faults <= 2; faults++)
-				n += explore(before, after, before, 2, faults);
+			for (unsigned parallel = 1; parallel <= 3; parallel++)
+				for (unsigned faults = 0; faults <= 2; faults++)
+					n += explore(before, after, parallel, faults);
 	print_message("%zu states\n", n);
 }
 
