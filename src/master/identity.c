@@ -136,6 +136,9 @@ identity_find(const struct config *config, struct identity *ret, const char **re
 int
 identity_assume(const struct identity *identity)
 {
+	/* what systemd gave a master that is not root (AmbientCapabilities=) is not for workers; EINVAL: an old kernel */
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
+		return -errno;
 	if (!identity->change)
 		return 0;
 	if (setgroups(identity->n_groups, identity->groups) < 0 ||

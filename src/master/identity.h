@@ -30,7 +30,7 @@ struct identity {
 int identity_find(const struct config *config, struct identity *ret, const char **ret_warning,
 	struct problems *problems);
 
-/* Becomes that account, for good. In the child, before exec. 0, or negative errno. */
+/* Becomes that account, for good, and gives up ambient capabilities. In the child, before exec. 0, or negative errno. */
 int identity_assume(const struct identity *identity);
 
 void identity_done(struct identity *identity);
