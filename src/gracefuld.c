@@ -1,9 +1,10 @@
 /*
- * gracefuld: the master's program. Reads the command line, and hands over to src/master.
+ * gracefuld: the master's program. Reads the command line, and brings src/master and src/control together.
  */
 #include "config.h"
 
 #include "base/log.h"
+#include "control/control.h"
 #include "master/master.h"
 
 #include <getopt.h>
@@ -82,6 +83,20 @@ parse_arguments(int argc, char **argv, struct command *ret, int *ret_status)
 	return 0;
 }
 
+static int
+run(const struct master_options *options)
+{
+	struct control *control = control_new();
+	struct master_extension extension;
+
+	if (!control) {
+		fputs("gracefuld: out of memory\n", stderr);
+		return EX_OSERR;
+	}
+	extension = control_extension(control);
+	return master_run(options, &extension);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -98,5 +113,5 @@ main(int argc, char **argv)
 	log_init("gracefuld", LOG_INFO);
 	if (parse_arguments(argc, argv, &command, &status) < 0)
 		return status;
-	return command.test ? master_check(&command.options) : master_run(&command.options, NULL);
+	return command.test ? master_check(&command.options) : run(&command.options);
 }

@@ -2,8 +2,8 @@
 sbin_PROGRAMS += gracefuld
 gracefuld_SOURCES = src/gracefuld.c
 gracefuld_LDADD = \
-	src/libmaster.a src/libconfig.a src/libsystemd-glue.a src/libipc.a src/libbase.a \
-	$(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) $(LIBMD_LIBS) $(LIBSYSTEMD_LIBS)
+	src/libcontrol.a src/libmaster.a src/libhttp.a src/libconfig.a src/libsystemd-glue.a src/libipc.a src/libbase.a \
+	$(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) $(LIBMD_LIBS) $(LIBSYSTEMD_LIBS) $(JANSSON_LIBS) $(HTTP_PARSER_LIBS)
 
 libexec_PROGRAMS += gracefuld-worker
 gracefuld_worker_SOURCES = src/gracefuld-worker.c

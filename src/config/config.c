@@ -19,9 +19,8 @@
 #include <sys/resource.h>
 #include <syslog.h>
 
-#define SECONDS(n) ((n) * US_PER_SEC)
-#define DAYS(n)    SECONDS((n) * 24 * 3600)
-#define TENTH      (US_PER_SEC / 10) /* less would be mistaken for a failure too easily */
+#define DAYS(n) (US_PER_SEC * 3600 * 24 * (n))
+#define TENTH   (US_PER_SEC / 10) /* less would be mistaken for a failure too easily */
 
 #define FIELD(name) offsetof(struct config, name)
 
@@ -66,10 +65,13 @@ static const struct option options[] = {
 	{ "port", OPTION_SPECIAL, .fallback = "11111", .min = 1, .max = 65535,
 		.help = "the TCP port, on all addresses, IPv4 and IPv6; short for listen = ( { port = ...; } )" },
 	{ "listen", OPTION_SPECIAL, .help = "the addresses to listen on, instead of port" },
-	{ "drain_timeout", OPTION_TIME, FIELD(drain_timeout_us), "100s", 0, DAYS(365), .effect = CONFIG_EFFECT_LIVE,
+	{ "drain_timeout", OPTION_TIME, FIELD(drain_timeout_us), "100s", 0, DAYS(365),
+		.effect = CONFIG_EFFECT_LIVE,
 		.help = "how long a worker that leaves may take to finish its connections" },
-	{ "service", OPTION_SPECIAL, .help = "the service that the workers run: its type, and the options of that type" },
-	{ "user", OPTION_STRING, FIELD(user), .help = "the user that workers run as, when the daemon is root" },
+	{ "service", OPTION_SPECIAL,
+		.help = "the service that the workers run: its type, and the options of that type" },
+	{ "user", OPTION_STRING, FIELD(user),
+		.help = "the user that workers run as, when the daemon is root" },
 	{ "group", OPTION_STRING, FIELD(group),
 		.help = "the group that workers run as, when the daemon is root; without: the user's own" },
 	{ "roll.parallel", OPTION_INTEGER, FIELD(roll.parallel), "1", 1, CONFIG_WORKERS_MAX,
@@ -82,10 +84,12 @@ static const struct option options[] = {
 		.effect = CONFIG_EFFECT_LIVE,
 		.help = "when a new worker fails: \"revert\" to the old configuration, or \"keep\" what is replaced so far" },
 	{ "restart.delay", OPTION_TIME, FIELD(restart.delay_us), "100ms", 10 * US_PER_MS, DAYS(1),
-		.effect = CONFIG_EFFECT_LIVE, .help = "how long to wait before a crashed worker is replaced; doubles with each crash" },
+		.effect = CONFIG_EFFECT_LIVE,
+		.help = "how long to wait before a crashed worker is replaced; doubles with each crash" },
 	{ "restart.max_delay", OPTION_TIME, FIELD(restart.max_delay_us), "30s", 10 * US_PER_MS, DAYS(1),
 		.effect = CONFIG_EFFECT_LIVE, .help = "... up to this" },
-	{ "restart.stable", OPTION_TIME, FIELD(restart.stable_us), "10s", 0, DAYS(1), .effect = CONFIG_EFFECT_LIVE,
+	{ "restart.stable", OPTION_TIME, FIELD(restart.stable_us), "10s", 0, DAYS(1),
+		.effect = CONFIG_EFFECT_LIVE,
 		.help = "... and starts anew after a worker has run for so long" },
 	{ "hang_timeout", OPTION_TIME, FIELD(hang_timeout_us), NULL, TENTH, DAYS(1),
 		.help = "replace a worker that gives no sign of life for so long; without: never" },
@@ -93,9 +97,18 @@ static const struct option options[] = {
 		.help = "connections that a worker serves at a time; without: no limit" },
 	{ "limits.open_files", OPTION_INTEGER, FIELD(limits.open_files), NULL, 64, 1048576,
 		.help = "RLIMIT_NOFILE of a worker, at most the daemon's hard limit; without: the daemon's own" },
-	{ "log.level", OPTION_CHOICE, FIELD(log.level), "info", .choices = log_levels, .effect = CONFIG_EFFECT_LIVE,
-		.help = "log nothing below this level" },
-	{ "log.target", OPTION_CHOICE, FIELD(log.target), "auto", .choices = log_targets, .effect = CONFIG_EFFECT_LIVE,
+	{ "control.path", OPTION_STRING, FIELD(control.path), .effect = CONFIG_EFFECT_LIVE,
+		.help = "the control socket; without: control.sock in the daemon's runtime folder, /run/gracefuld" },
+	{ "control.mode", OPTION_MODE, FIELD(control.mode), "0660", .effect = CONFIG_EFFECT_LIVE,
+		.help = "permissions of the control socket: who may connect, and ask" },
+	{ "control.group", OPTION_STRING, FIELD(control.group), .effect = CONFIG_EFFECT_LIVE,
+		.help = "the group of the control socket, whose members may change things too" },
+	{ "metrics", OPTION_STRING, FIELD(metrics), .effect = CONFIG_EFFECT_LIVE,
+		.help = "an address such as \"127.0.0.1:9125\" where everybody may ask, and nobody can change anything" },
+	{ "log.level", OPTION_CHOICE, FIELD(log.level), "info", .choices = log_levels,
+		.effect = CONFIG_EFFECT_LIVE, .help = "log nothing below this level" },
+	{ "log.target", OPTION_CHOICE, FIELD(log.target), "auto", .choices = log_targets,
+		.effect = CONFIG_EFFECT_LIVE,
 		.help = "\"auto\": the journal where there is one, else standard error" },
 };
 
@@ -123,7 +136,8 @@ read_service_type(struct config *config, struct problems *problems)
 	if (!service)
 		return 0;
 	if (!config_setting_is_group(service))
-		tree_problem(config->tree, service, problems, "service: is a group of options; write service : { ... };");
+		tree_problem(config->tree, service, problems,
+			"service: is a group of options; write service : { ... };");
 	else if (!config_setting_get_member(service, "type"))
 		tree_problem(config->tree, service, problems, "service: type is missing");
 	else
@@ -147,7 +161,8 @@ find_setting(const struct config *config, const char *name)
 }
 
 void
-config_add_problem(const struct config *config, const char *name, struct problems *problems, const char *fmt, ...)
+config_add_problem(
+	const struct config *config, const char *name, struct problems *problems, const char *fmt, ...)
 {
 	cleanup_free char *message = NULL;
 	va_list ap;
@@ -185,8 +200,9 @@ check_limits(const struct config *config, struct problems *problems)
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && config->limits.open_files > limit.rlim_max)
-		config_add_problem(config, "limits.open_files", problems, "%u is above the hard limit of this process, %llu",
-			config->limits.open_files, (unsigned long long)limit.rlim_max);
+		config_add_problem(config, "limits.open_files", problems,
+			"%u is above the hard limit of this process, %llu", config->limits.open_files,
+			(unsigned long long)limit.rlim_max);
 }
 
 static int
@@ -334,7 +350,7 @@ config_differs_on_disk(const struct config *config)
 
 	problems_init(&problems);
 	same = source_read(config->path, &text, &len, &problems) == 0 && len == config->text_len &&
-		memcmp(text, config->text, len) == 0;
+	       memcmp(text, config->text, len) == 0;
 	problems_done(&problems);
 	return !same;
 }

@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define CONFIG_SIZE_MAX    (1024 * 1024) /* bytes of the file with all that it includes */
+#define CONFIG_SIZE_MAX    (1024 * 1024)         /* bytes of the file with all that it includes */
 #define CONFIG_TEXT_MAX    (2 * CONFIG_SIZE_MAX) /* the same with line markers: bytes of config->text */
 #define CONFIG_WORKERS_MAX 1024
 #define CONFIG_LISTEN_MAX  64
@@ -27,15 +27,15 @@ enum config_listen_kind {
 /* One entry of `listen`. Unused strings are NULL. */
 struct config_listen {
 	enum config_listen_kind kind;
-	char *address;  /* tcp: a numeric IPv4 or IPv6 address, without brackets; NULL: all of both families */
-	unsigned port;  /* tcp: 1–65535 */
-	bool ipv6_only; /* tcp, on an IPv6 address */
+	char *address;    /* tcp: numeric IPv4 or IPv6, no brackets; NULL: all of both families */
+	unsigned port;    /* tcp: 1–65535 */
+	bool ipv6_only;   /* tcp, on an IPv6 address */
 	unsigned backlog; /* tcp and unix: of listen(2) */
-	char *path;     /* unix: absolute, fits sun_path */
-	mode_t mode;    /* unix */
-	char *user;     /* unix: owner by name, NULL: as created */
+	char *path;       /* unix: absolute, fits sun_path */
+	mode_t mode;      /* unix */
+	char *user;       /* unix: owner by name, NULL: as created */
 	char *group;
-	char *name;     /* systemd: FileDescriptorName= of the socket unit */
+	char *name;       /* systemd: FileDescriptorName= of the socket unit */
 	const char *file; /* where it was said, for errors when it is bound; lives as long as the config */
 	unsigned line;
 };
@@ -56,7 +56,7 @@ struct config {
 	char *text; /* the whole text, includes expanded, with line markers: config_load_text understands it */
 	size_t text_len;
 
-	unsigned workers; /* "auto" has been resolved */
+	unsigned workers;             /* "auto" has been resolved */
 	struct config_listen *listen; /* `port` has become an entry here */
 	size_t n_listen;
 	uint64_t drain_timeout_us;
@@ -78,6 +78,12 @@ struct config {
 		unsigned connections; /* per worker; 0: no limit */
 		unsigned open_files;  /* per worker; 0: as inherited */
 	} limits;
+	struct {
+		char *path; /* NULL: the default one */
+		mode_t mode;
+		char *group; /* NULL: none */
+	} control;
+	char *metrics; /* "127.0.0.1:9125"; NULL: none */
 	struct {
 		int level;  /* LOG_ERR … LOG_DEBUG */
 		int target; /* enum config_log_target */
@@ -109,16 +115,16 @@ bool config_differs_on_disk(const struct config *config);
  * Adds a problem with an option ("user", "service.type") that the one who uses it has found, sorted in by its place; or by the place of its
  * group, or of the whole, when it was not given.
  */
-void config_add_problem(const struct config *config, const char *name, struct problems *problems, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
+void config_add_problem(const struct config *config, const char *name, struct problems *problems,
+	const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 /*
  * Reads the members of `service`, but for its type, by the table of that service (option.h) into a struct of its own: defaults first,
  * then what was said; adds to `problems` what is wrong. 0 (problems or not), or -ENOMEM; option_free is due in both cases.
  */
 struct option_table;
-int config_read_service(const struct config *config, const struct option_table *table, void *into,
-	struct problems *problems);
+int config_read_service(
+	const struct config *config, const struct option_table *table, void *into, struct problems *problems);
 
 /* The table of all options but those of services; `listen` has another for its entries (listen.h). */
 const struct option_table *config_options(void);
@@ -130,8 +136,8 @@ enum config_effect {
 };
 
 /* Takes one changed option: its full name, and old and new value as one would write them ("(none)" for none). */
-typedef void config_diff_fn(const char *name, const char *old_value, const char *new_value,
-	enum config_effect effect, void *arg);
+typedef void config_diff_fn(
+	const char *name, const char *old_value, const char *new_value, enum config_effect effect, void *arg);
 
 /*
  * Compares by meaning, not by text: defaults written out, order and comments are no change. Service options are compared by name. Calls in

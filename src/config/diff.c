@@ -118,7 +118,8 @@ compare(const struct list *old, const struct list *new, config_diff_fn *on_chang
 	size_t i = 0, j = 0;
 
 	while (i < old->n || j < new->n) {
-		const struct item *a = i < old->n ? &old->item[i] : NULL, *b = j < new->n ? &new->item[j] : NULL;
+		const struct item *a = i < old->n ? &old->item[i] : NULL,
+				  *b = j < new->n ? &new->item[j] : NULL;
 		const int order = !a ? 1 : !b ? -1 : compare_items(a, b);
 
 		if (order < 0)

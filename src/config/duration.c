@@ -16,7 +16,8 @@
 static const struct {
 	const char *name;
 	uint64_t us;
-} units[] = { /* largest first */
+} units[] = {
+	/* largest first */
 	{ "d", 24 * 3600 * US_PER_SEC },
 	{ "h", 3600 * US_PER_SEC },
 	{ "m", 60 * US_PER_SEC },

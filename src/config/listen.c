@@ -22,16 +22,20 @@
 #define FIELD(name) offsetof(struct config_listen, name)
 
 static const struct option entry_options[] = {
-	{ "address", OPTION_STRING, FIELD(address), .help = "a numeric IPv4 or IPv6 address; without: all addresses, IPv4 and IPv6" },
+	{ "address", OPTION_STRING, FIELD(address),
+		.help = "a numeric IPv4 or IPv6 address; without: all addresses, IPv4 and IPv6" },
 	{ "port", OPTION_INTEGER, FIELD(port), .min = 1, .max = 65535, .help = "the TCP port" },
-	{ "ipv6_only", OPTION_BOOLEAN, FIELD(ipv6_only), "false", .help = "leave out IPv4 where all addresses are served" },
+	{ "ipv6_only", OPTION_BOOLEAN, FIELD(ipv6_only), "false",
+		.help = "leave out IPv4 where all addresses are served" },
 	{ "backlog", OPTION_INTEGER, FIELD(backlog), "4096", 1, 65535,
 		.help = "connections that may wait to be accepted; the kernel caps it by net.core.somaxconn" },
 	{ "path", OPTION_STRING, FIELD(path), .help = "the absolute path of a UNIX socket" },
 	/* as open as a TCP port is */
 	{ "mode", OPTION_MODE, FIELD(mode), "0666", .help = "permissions of the UNIX socket" },
-	{ "user", OPTION_STRING, FIELD(user), .help = "owner of the UNIX socket; without: the daemon's user" },
-	{ "group", OPTION_STRING, FIELD(group), .help = "group of the UNIX socket; without: the daemon's group" },
+	{ "user", OPTION_STRING, FIELD(user),
+		.help = "owner of the UNIX socket; without: the daemon's user" },
+	{ "group", OPTION_STRING, FIELD(group),
+		.help = "group of the UNIX socket; without: the daemon's group" },
 	{ "systemd", OPTION_STRING, FIELD(name), .help = "the FileDescriptorName= of a systemd socket unit" },
 };
 
@@ -80,15 +84,16 @@ find_kind(const struct option_reading *reading, const config_setting_t *entry, e
 		if (!has(entry, kinds[kind].member))
 			continue;
 		if (found >= 0) {
-			tree_problem(reading->tree, entry, reading->problems, "%s: %s and %s exclude each other",
-				reading->prefix, kinds[found].member, kinds[kind].member);
+			tree_problem(reading->tree, entry, reading->problems,
+				"%s: %s and %s exclude each other", reading->prefix, kinds[found].member,
+				kinds[kind].member);
 			return -EINVAL;
 		}
 		found = (int)kind;
 	}
 	if (found < 0) {
-		tree_problem(reading->tree, entry, reading->problems, "%s: one of port, path and systemd is needed",
-			reading->prefix);
+		tree_problem(reading->tree, entry, reading->problems,
+			"%s: one of port, path and systemd is needed", reading->prefix);
 		return -EINVAL;
 	}
 	*ret = (enum config_listen_kind)found;
@@ -96,32 +101,46 @@ find_kind(const struct option_reading *reading, const config_setting_t *entry, e
 }
 
 static void
-check_members(const struct option_reading *reading, const config_setting_t *entry, enum config_listen_kind kind)
+check_members(
+	const struct option_reading *reading, const config_setting_t *entry, enum config_listen_kind kind)
 {
 	for (size_t i = 0; i < ARRAY_LEN(entry_options); i++) {
 		const char *name = entry_options[i].name;
 
 		if (has(entry, name) && !belongs_to(kind, name))
 			tree_problem(reading->tree, config_setting_get_member(entry, name), reading->problems,
-				"%s.%s: does not go together with %s", reading->prefix, name, kinds[kind].member);
+				"%s.%s: does not go together with %s", reading->prefix, name,
+				kinds[kind].member);
 	}
 }
 
 /* Adds a problem with one member of an entry. */
 static void
-add_problem(const struct option_reading *reading, const config_setting_t *entry, const char *member, const char *value,
-	const char *why)
+add_problem(const struct option_reading *reading, const config_setting_t *entry, const char *member,
+	const char *value, const char *why)
 {
 	char shown[128];
 
 	text_escape(shown, sizeof(shown), value, strlen(value));
-	tree_problem(reading->tree, config_setting_get_member(entry, member), reading->problems, "%s.%s: \"%s\" %s",
-		reading->prefix, member, shown, why);
+	tree_problem(reading->tree, config_setting_get_member(entry, member), reading->problems,
+		"%s.%s: \"%s\" %s", reading->prefix, member, shown, why);
+}
+
+/* Why this is none of our addresses. */
+static const char *
+explain_address(const char *address)
+{
+	if (strchr(address, '%'))
+		return "has a zone; only addresses without are served";
+	if (*address == '[')
+		return "is no numeric address (leave out the brackets)";
+	return "is no numeric IPv4 or IPv6 address";
 }
 
 /* Checks the address and brings it into its one usual form, so that equal addresses are equal texts. */
 static int
-check_address(const struct option_reading *reading, const config_setting_t *entry, struct config_listen *listen)
+check_address(
+	const struct option_reading *reading, const config_setting_t *entry, struct config_listen *listen)
 {
 	unsigned char binary[sizeof(struct in6_addr)];
 	char usual[INET6_ADDRSTRLEN];
@@ -129,10 +148,7 @@ check_address(const struct option_reading *reading, const config_setting_t *entr
 	char *copy;
 
 	if (inet_pton(family, listen->address, binary) != 1) {
-		add_problem(reading, entry, "address", listen->address,
-			strchr(listen->address, '%') ? "has a zone; only addresses without are served"
-				: *listen->address == '[' ? "is no numeric address (leave out the brackets)"
-							  : "is no numeric IPv4 or IPv6 address");
+		add_problem(reading, entry, "address", listen->address, explain_address(listen->address));
 		return 0;
 	}
 	if (family == AF_INET && listen->ipv6_only)
@@ -146,7 +162,8 @@ check_address(const struct option_reading *reading, const config_setting_t *entr
 }
 
 static void
-check_path(const struct option_reading *reading, const config_setting_t *entry, const struct config_listen *listen)
+check_path(const struct option_reading *reading, const config_setting_t *entry,
+	const struct config_listen *listen)
 {
 	const size_t len = strlen(listen->path);
 	char why[64];
@@ -162,7 +179,8 @@ check_path(const struct option_reading *reading, const config_setting_t *entry, 
 }
 
 static void
-check_name(const struct option_reading *reading, const config_setting_t *entry, const struct config_listen *listen)
+check_name(const struct option_reading *reading, const config_setting_t *entry,
+	const struct config_listen *listen)
 {
 	const size_t len = strlen(listen->name);
 
@@ -200,8 +218,8 @@ config_listen_text(const struct config_listen *listen)
 
 /* One address can be given once, with IPv4 or without. */
 static int
-check_duplicate(const struct option_reading *reading, const config_setting_t *entry, const struct config *config,
-	const struct config_listen *listen)
+check_duplicate(const struct option_reading *reading, const config_setting_t *entry,
+	const struct config *config, const struct config_listen *listen)
 {
 	cleanup_free char *text = address_text(listen);
 
@@ -245,8 +263,8 @@ read_members(const struct option_reading *reading, const config_setting_t *entry
 	int r;
 
 	if (!config_setting_is_group(entry)) {
-		tree_problem(reading->tree, entry, reading->problems, "%s: must be a group, as { port = %d; }",
-			reading->prefix, PORT_DEFAULT);
+		tree_problem(reading->tree, entry, reading->problems,
+			"%s: must be a group, as { port = %d; }", reading->prefix, PORT_DEFAULT);
 		return 0;
 	}
 	r = option_read(reading, entry, &entry_table, listen);
@@ -284,8 +302,9 @@ read_list(struct config *config, const config_setting_t *list, struct problems *
 	const int n = config_setting_is_list(list) ? config_setting_length(list) : 0;
 
 	if (n == 0 || n > CONFIG_LISTEN_MAX) {
-		tree_problem(config->tree, list, problems, "listen: must be a list of 1 to %d entries, as ( { port = %d; } )",
-			CONFIG_LISTEN_MAX, PORT_DEFAULT);
+		tree_problem(config->tree, list, problems,
+			"listen: must be a list of 1 to %d entries, as ( { port = %d; } )", CONFIG_LISTEN_MAX,
+			PORT_DEFAULT);
 		return 0;
 	}
 	if (reserve(config, (size_t)n) < 0)
@@ -324,7 +343,8 @@ read_port(struct config *config, const config_setting_t *port, struct problems *
 
 /* One of them is too much; which, the user must say. */
 static int
-refuse_both(struct config *config, const config_setting_t *port, const config_setting_t *list, struct problems *problems)
+refuse_both(struct config *config, const config_setting_t *port, const config_setting_t *list,
+	struct problems *problems)
 {
 	const struct option_reading reading = { config->tree, problems, NULL, NULL, false };
 	struct config_listen unused = { 0 };
@@ -332,14 +352,16 @@ refuse_both(struct config *config, const config_setting_t *port, const config_se
 	unsigned line;
 
 	tree_place(config->tree, port, &file, &line);
-	tree_problem(config->tree, list, problems, "listen: port is given too, at %s:%u; give one of them", file, line);
+	tree_problem(config->tree, list, problems, "listen: port is given too, at %s:%u; give one of them",
+		file, line);
 	return option_read_one(&reading, port, option_find(&entry_table, "port"), &unused);
 }
 
 int
 listen_read(struct config *config, struct problems *problems)
 {
-	const config_setting_t *port = tree_find(config->tree, "port"), *list = tree_find(config->tree, "listen");
+	const config_setting_t *port = tree_find(config->tree, "port"),
+			       *list = tree_find(config->tree, "listen");
 	int r = 0;
 
 	if (!list)

@@ -25,7 +25,9 @@ typedef int read_fn(const struct option *option, const struct value *value, void
 
 typedef char *format_fn(const struct option *option, const void *field);
 
-static int __attribute__((format(printf, 2, 3)))
+static int reject(char **ret_why, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static int
 reject(char **ret_why, const char *fmt, ...)
 {
 	va_list ap;
@@ -57,7 +59,8 @@ read_integer(const struct option *option, const struct value *value, void *field
 	}
 	if (value->type != VALUE_INTEGER)
 		return reject_range(option, "is no whole number", ret_why);
-	if (value->integer < 0 || (uint64_t)value->integer < option->min || (uint64_t)value->integer > option->max)
+	if (value->integer < 0 || (uint64_t)value->integer < option->min ||
+		(uint64_t)value->integer > option->max)
 		return reject_range(option, "is out of range", ret_why);
 	*(unsigned *)field = (unsigned)value->integer;
 	return 0;
@@ -124,7 +127,9 @@ parse_time(const struct value *value, uint64_t *ret_us)
 {
 	switch (value->type) {
 	case VALUE_INTEGER:
-		return value->integer < 0 || __builtin_mul_overflow(value->integer, US_PER_SEC, ret_us) ? -ERANGE : 0;
+		return value->integer < 0 || __builtin_mul_overflow(value->integer, US_PER_SEC, ret_us)
+		               ? -ERANGE
+		               : 0;
 	case VALUE_REAL:
 		return duration_from_seconds(value->real, ret_us);
 	case VALUE_STRING:
@@ -221,7 +226,8 @@ format_choices(const struct option_choice *choice)
 	for (; choice->name; choice++) {
 		cleanup_free char *before = list;
 
-		list = before ? text_format("%s, \"%s\"", before, choice->name) : text_format("\"%s\"", choice->name);
+		list = before ? text_format("%s, \"%s\"", before, choice->name)
+		              : text_format("\"%s\"", choice->name);
 		if (!list)
 			return NULL;
 	}
@@ -241,10 +247,11 @@ option_format_range(const struct option *option)
 	case OPTION_BOOLEAN:
 		return strdup("true, false");
 	case OPTION_TIME:
-		return text_format("%s to %s", duration_format(option->min, min), duration_format(option->max, max));
+		return text_format(
+			"%s to %s", duration_format(option->min, min), duration_format(option->max, max));
 	default:
-		return text_format("%llu to %llu%s", (unsigned long long)option->min, (unsigned long long)option->max,
-			option->automatic ? ", or \"auto\"" : "");
+		return text_format("%llu to %llu%s", (unsigned long long)option->min,
+			(unsigned long long)option->max, option->automatic ? ", or \"auto\"" : "");
 	}
 }
 
@@ -302,8 +309,8 @@ full_name(const struct option_reading *reading, const char *name)
 }
 
 int
-option_read_one(const struct option_reading *reading, const config_setting_t *setting, const struct option *option,
-	void *into)
+option_read_one(const struct option_reading *reading, const config_setting_t *setting,
+	const struct option *option, void *into)
 {
 	const struct value value = value_of_setting(setting);
 	cleanup_free char *why = NULL, *name = NULL, *shown = NULL;
@@ -364,7 +371,7 @@ guess_name(const struct option_table *table, const char *group, const char *name
 	char lower[SYNTAX_NAME_MAX + 1] = "", word[SYNTAX_NAME_MAX + 1];
 	const char *best = NULL;
 
-	for (size_t i = 0; name[i] && i < SYNTAX_NAME_MAX; i++)
+	for (size_t i = 0; i < SYNTAX_NAME_MAX && name[i]; i++)
 		lower[i] = (char)tolower((unsigned char)name[i]);
 	for (size_t i = 0; i < table->n; i++) {
 		const char *option = table->option[i].name, *member = option + skip;
@@ -386,8 +393,8 @@ guess_name(const struct option_table *table, const char *group, const char *name
 }
 
 static int
-add_unknown(const struct option_reading *reading, const config_setting_t *setting, const struct option_table *table,
-	const char *group, const char *name)
+add_unknown(const struct option_reading *reading, const config_setting_t *setting,
+	const struct option_table *table, const char *group, const char *name)
 {
 	size_t len = 0;
 	const char *guess = guess_name(table, group, config_setting_name(setting), &len);
@@ -409,29 +416,29 @@ static int read_group(const struct option_reading *reading, const config_setting
 
 /* A setting that is no option itself: a group of options, or unknown. */
 static int
-read_other(const struct option_reading *reading, const config_setting_t *setting, const struct option_table *table,
-	const char *group, const char *name, void *into)
+read_other(const struct option_reading *reading, const config_setting_t *setting,
+	const struct option_table *table, const char *group, const char *name, void *into)
 {
 	cleanup_free char *full = NULL;
 
 	if (!is_group_name(table, name))
 		return reading->ignores_unknown || (reading->others && strcmp(name, reading->others) == 0)
-			? 0
-			: add_unknown(reading, setting, table, group, name);
+		               ? 0
+		               : add_unknown(reading, setting, table, group, name);
 	if (config_setting_is_group(setting))
 		return read_group(reading, setting, table, name, into);
 	full = full_name(reading, name);
 	if (!full)
 		return -ENOMEM;
-	tree_problem(reading->tree, setting, reading->problems, "%s: is a group of options; write %s : { ... };", full,
-		config_setting_name(setting));
+	tree_problem(reading->tree, setting, reading->problems,
+		"%s: is a group of options; write %s : { ... };", full, config_setting_name(setting));
 	return 0;
 }
 
 /* `path`: of the group, within the table; "" for the table's own. Recursion ends where the table's names do. */
 static int
-read_group(const struct option_reading *reading, const config_setting_t *group, const struct option_table *table,
-	const char *path, void *into)
+read_group(const struct option_reading *reading, const config_setting_t *group,
+	const struct option_table *table, const char *path, void *into)
 {
 	const int n = config_setting_length(group);
 	int r = 0;
@@ -453,8 +460,8 @@ read_group(const struct option_reading *reading, const config_setting_t *group, 
 }
 
 int
-option_read(const struct option_reading *reading, const config_setting_t *group, const struct option_table *table,
-	void *into)
+option_read(const struct option_reading *reading, const config_setting_t *group,
+	const struct option_table *table, void *into)
 {
 	return read_group(reading, group, table, "", into);
 }

@@ -48,7 +48,8 @@ struct option_table {
 struct option_reading {
 	const struct config_tree *tree;
 	struct problems *problems;
-	const char *prefix;   /* the full name of the group, "listen[0]"; NULL: it is the configuration itself */
+	const char
+		*prefix; /* the full name of the group, "listen[0]"; NULL: it is the configuration itself */
 	const char *others;   /* a member that the table lacks and others read; or NULL */
 	bool ignores_unknown; /* as others read all the rest */
 };
@@ -60,12 +61,12 @@ int option_defaults(const struct option_table *table, void *into);
  * Reads all members of a group, and adds to `problems` what is wrong with them: bad values, unknown names. A bad value leaves its field
  * as it was. 0 (problems or not), or -ENOMEM.
  */
-int option_read(const struct option_reading *reading, const config_setting_t *group, const struct option_table *table,
-	void *into);
+int option_read(const struct option_reading *reading, const config_setting_t *group,
+	const struct option_table *table, void *into);
 
 /* Reads one setting by this row. 0, problem or not, or -ENOMEM. */
-int option_read_one(const struct option_reading *reading, const config_setting_t *setting, const struct option *option,
-	void *into);
+int option_read_one(const struct option_reading *reading, const config_setting_t *setting,
+	const struct option *option, void *into);
 
 /* The value of an option as one would write it, "(none)" for none; to be freed, NULL: no memory. Not for OPTION_SPECIAL. */
 char *option_format(const struct option *option, const void *from);

@@ -22,7 +22,8 @@ parse_mark(const struct scan *scan, struct place *ret)
 		return false;
 	file++;
 	for (const char *p = file; p < end; p++)
-		if ((unsigned char)*p < ' ' || *p == 127) /* source.c reads no such file, and messages show the name */
+		if ((unsigned char)*p < ' ' ||
+			*p == 127) /* source.c reads no such file, and messages show the name */
 			return false;
 	ret->line = (unsigned)line;
 	ret->text_line = scan->line + 1;
@@ -99,8 +100,8 @@ places_find(const struct places *places, unsigned text_line, const char **ret_fi
 }
 
 void
-places_vproblem(
-	const struct places *places, struct problems *problems, unsigned text_line, const char *fmt, va_list ap)
+places_vproblem(const struct places *places, struct problems *problems, unsigned text_line, const char *fmt,
+	va_list ap)
 {
 	const char *file;
 	unsigned line;
@@ -110,7 +111,8 @@ places_vproblem(
 }
 
 void
-places_problem(const struct places *places, struct problems *problems, unsigned text_line, const char *fmt, ...)
+places_problem(
+	const struct places *places, struct problems *problems, unsigned text_line, const char *fmt, ...)
 {
 	va_list ap;
 

@@ -13,7 +13,7 @@ struct places {
 		unsigned text_line; /* from this line of the text on … */
 		unsigned line;      /* … the lines of the file are counted from here */
 		char *file;
-	} *place; /* sorted by text_line */
+	} * place; /* sorted by text_line */
 	size_t n;
 };
 
@@ -25,9 +25,9 @@ void places_done(struct places *places);
 void places_find(const struct places *places, unsigned text_line, const char **ret_file, unsigned *ret_line);
 
 /* Adds a problem with a line of the text, sorted in by its place; text_line 0: the text as a whole. */
-void places_problem(const struct places *places, struct problems *problems, unsigned text_line, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-void places_vproblem(const struct places *places, struct problems *problems, unsigned text_line, const char *fmt,
-	va_list ap) __attribute__((format(printf, 4, 0)));
+void places_problem(const struct places *places, struct problems *problems, unsigned text_line,
+	const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void places_vproblem(const struct places *places, struct problems *problems, unsigned text_line,
+	const char *fmt, va_list ap) __attribute__((format(printf, 4, 0)));
 
 #endif

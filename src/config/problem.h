@@ -31,8 +31,8 @@ void problems_add(struct problems *problems, const char *file, unsigned line, co
  * The same, but sorted in: it stands behind those of the same or a lower `place`, which is any number that grows along the text.
  * What problems_add has added has the highest place.
  */
-void problems_add_at(struct problems *problems, unsigned place, const char *file, unsigned line, const char *fmt,
-	va_list ap) __attribute__((format(printf, 5, 0)));
+void problems_add_at(struct problems *problems, unsigned place, const char *file, unsigned line,
+	const char *fmt, va_list ap) __attribute__((format(printf, 5, 0)));
 
 /* How many can be read from `text`: min(n, PROBLEMS_MAX), less what memory did not suffice for. */
 size_t problems_kept(const struct problems *problems);

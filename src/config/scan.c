@@ -61,7 +61,8 @@ skip_blanks(struct scan *scan)
 		} else if (at[0] == '/' && at[1] == '*') {
 			at = skip_block_comment(scan, at);
 		} else if (*at == '#' || (at[0] == '/' && at[1] == '/')) {
-			if (is_line_start(scan, at) && strncmp(at, SCAN_MARK_WORD, strlen(SCAN_MARK_WORD)) == 0)
+			if (is_line_start(scan, at) &&
+				strncmp(at, SCAN_MARK_WORD, strlen(SCAN_MARK_WORD)) == 0)
 				break;
 			at += strcspn(at, "\n");
 		} else {
@@ -120,7 +121,9 @@ static size_t
 number_length(struct scan *scan, const char *at)
 {
 	const char *p = at + (*at == '+' || *at == '-'), *digits = p;
-	const int base = p == at && p[0] == '0' && (p[1] == 'x' || p[1] == 'X') && isxdigit((unsigned char)p[2]) ? 16 : 10;
+	const int base =
+		p == at && p[0] == '0' && (p[1] == 'x' || p[1] == 'X') && isxdigit((unsigned char)p[2]) ? 16
+													: 10;
 	size_t rest;
 
 	p += base == 16 ? 2 + strspn(p + 2, HEX_DIGITS) : strspn(p, DIGITS);
@@ -154,7 +157,8 @@ string_length(struct scan *scan, const char *at)
 static enum scan_type
 word_type(const char *word, size_t len)
 {
-	if ((len == 4 && strncasecmp(word, "true", len) == 0) || (len == 5 && strncasecmp(word, "false", len) == 0))
+	if ((len == 4 && strncasecmp(word, "true", len) == 0) ||
+		(len == 5 && strncasecmp(word, "false", len) == 0))
 		return SCAN_BOOLEAN;
 	return SCAN_NAME;
 }
@@ -163,8 +167,8 @@ static enum scan_type
 one_character(struct scan *scan, char c)
 {
 	static const char characters[] = "=:;,{([})]@";
-	static const enum scan_type type[] = { SCAN_EQUALS, SCAN_EQUALS, SCAN_SEMICOLON, SCAN_COMMA, SCAN_OPEN,
-		SCAN_OPEN, SCAN_OPEN, SCAN_CLOSE, SCAN_CLOSE, SCAN_CLOSE, SCAN_AT };
+	static const enum scan_type type[] = { SCAN_EQUALS, SCAN_EQUALS, SCAN_SEMICOLON, SCAN_COMMA,
+		SCAN_OPEN, SCAN_OPEN, SCAN_OPEN, SCAN_CLOSE, SCAN_CLOSE, SCAN_CLOSE, SCAN_AT };
 	const char *found = strchr(characters, c);
 
 	if (found)

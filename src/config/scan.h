@@ -23,14 +23,14 @@ enum scan_type {
 	SCAN_BOOLEAN,
 	SCAN_NUMBER,
 	SCAN_STRING,
-	SCAN_EQUALS,    /* = : */
+	SCAN_EQUALS, /* = : */
 	SCAN_SEMICOLON,
 	SCAN_COMMA,
-	SCAN_OPEN,      /* { ( [ */
-	SCAN_CLOSE,     /* } ) ] */
+	SCAN_OPEN,  /* { ( [ */
+	SCAN_CLOSE, /* } ) ] */
 	SCAN_AT,
 	SCAN_MARK,
-	SCAN_BAD,       /* a character that libconfig does not know */
+	SCAN_BAD, /* a character that libconfig does not know */
 };
 
 /* The token that was read last, and where to go on. Points into the text. */
@@ -40,7 +40,8 @@ struct scan {
 	size_t len;
 	unsigned line;     /* of the token, from 1 */
 	long long integer; /* of a number that is one; else 0 */
-	const char *error; /* what is wrong with the token, a constant text; NULL: nothing. It may be gone on behind it. */
+	const char *
+		error; /* what is wrong with the token, a constant text; NULL: nothing. It may be gone on behind it. */
 
 	const char *text;
 	const char *next;

@@ -18,11 +18,11 @@
 
 struct source {
 	struct problems *problems;
-	const char *path;  /* of the first file */
+	const char *path; /* of the first file */
 	char *text;
 	size_t len, size;
-	size_t read;       /* bytes of all files; bounds the time as CONFIG_TEXT_MAX bounds the memory */
-	bool failed;       /* there are problems; what is left is read nevertheless, to find them all */
+	size_t read; /* bytes of all files; bounds the time as CONFIG_TEXT_MAX bounds the memory */
+	bool failed; /* there are problems; what is left is read nevertheless, to find them all */
 };
 
 /* A file that is being read, and who wants it. */
@@ -30,7 +30,7 @@ struct file {
 	const char *path;
 	const struct file *includer; /* NULL: the first */
 	unsigned depth;
-	unsigned line;               /* of the @include at hand */
+	unsigned line; /* of the @include at hand */
 	dev_t dev;
 	ino_t ino;
 };
@@ -47,7 +47,8 @@ add_problem(struct source *source, const struct file *includer, const char *path
 		message = NULL;
 	va_end(ap);
 	if (includer)
-		problems_add(source->problems, includer->path, includer->line, "%s: %s", path, message ? message : "?");
+		problems_add(source->problems, includer->path, includer->line, "%s: %s", path,
+			message ? message : "?");
 	else
 		problems_add(source->problems, path, 0, "%s", message ? message : "?");
 	source->failed = true;
@@ -57,7 +58,8 @@ add_problem(struct source *source, const struct file *includer, const char *path
 static int
 add_too_large(struct source *source)
 {
-	add_problem(source, NULL, source->path, "larger than %d bytes, with all that it includes", CONFIG_SIZE_MAX);
+	add_problem(source, NULL, source->path, "larger than %d bytes, with all that it includes",
+		CONFIG_SIZE_MAX);
 	return -EFBIG;
 }
 
@@ -109,13 +111,13 @@ check_file(struct source *source, const struct file *includer, const char *path,
 	if (!S_ISREG(st->st_mode))
 		return add_problem(source, includer, path, "%s", kind_of_file(st->st_mode));
 	if (st->st_uid != 0 && st->st_uid != geteuid())
-		return add_problem(source, includer, path, "refused: owned by user %u, neither root nor this user (%u)",
-			st->st_uid, geteuid());
+		return add_problem(source, includer, path,
+			"refused: owned by user %u, neither root nor this user (%u)", st->st_uid, geteuid());
 	if (mode & S_IWOTH)
 		return add_problem(source, includer, path, "refused: writable by others (mode %04o)", mode);
 	if ((mode & S_IWGRP) && st->st_gid != 0 && st->st_gid != getegid())
-		return add_problem(
-			source, includer, path, "refused: writable by group %u (mode %04o)", st->st_gid, mode);
+		return add_problem(source, includer, path, "refused: writable by group %u (mode %04o)",
+			st->st_gid, mode);
 	return 0;
 }
 
@@ -161,7 +163,8 @@ count_lines(const char *text, size_t len)
 
 /* All bytes of a file that may be read; *ret_st tells which it is. */
 static int
-read_bytes(struct source *source, const struct file *includer, const char *path, char **ret, struct stat *ret_st)
+read_bytes(
+	struct source *source, const struct file *includer, const char *path, char **ret, struct stat *ret_st)
 {
 	/* O_NONBLOCK: a FIFO without a writer must not hold us up */
 	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -326,7 +329,8 @@ expand_include(struct source *source, struct file *file, const struct scan *scan
 	if (path) {
 		r = include(source, file, path);
 	} else {
-		problems_add(source->problems, file->path, scan->line, "syntax error: @include \"FILE\" expected, alone on its line");
+		problems_add(source->problems, file->path, scan->line,
+			"syntax error: @include \"FILE\" expected, alone on its line");
 		source->failed = true;
 	}
 	if (r < 0 && r != -EINVAL)
@@ -370,7 +374,9 @@ expand(struct source *source, struct file *file, const char *data)
 static int
 read_file(struct source *source, const struct file *includer, const char *path)
 {
-	struct file file = { .path = path, .includer = includer, .depth = includer ? includer->depth + 1 : 1 };
+	struct file file = {
+		.path = path, .includer = includer, .depth = includer ? includer->depth + 1 : 1
+	};
 	cleanup_free char *data = NULL;
 	struct stat st;
 	int r;

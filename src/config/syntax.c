@@ -13,7 +13,7 @@
 
 /* What may come next. */
 enum want {
-	WANT_NAME,   /* a setting's name, or the end of the group */
+	WANT_NAME, /* a setting's name, or the end of the group */
 	WANT_EQUALS,
 	WANT_VALUE,
 	WANT_FIRST,  /* the first value of a list, or its end */
@@ -38,13 +38,13 @@ struct syntax {
 	const struct places *places;
 	struct problems *problems;
 	bool failed;
-	bool had_string;     /* the token before was a string: another one may join it */
-	unsigned last_line;  /* of the last token: where the text ended */
+	bool had_string;    /* the token before was a string: another one may join it */
+	unsigned last_line; /* of the last token: where the text ended */
 	struct syntax_value *value;
 	size_t values;
 	struct bracket bracket[SYNTAX_DEPTH_MAX + 1];
-	size_t depth;        /* bracket[depth] is the innermost that is open */
-	struct name *name;   /* of all groups that are open, outer ones first; room for SYNTAX_VALUES_MAX */
+	size_t depth;      /* bracket[depth] is the innermost that is open */
+	struct name *name; /* of all groups that are open, outer ones first; room for SYNTAX_VALUES_MAX */
 	size_t names;
 };
 
@@ -80,8 +80,8 @@ refuse(struct syntax *syntax, const char *expected)
 	char token[48];
 
 	if (scan->type == SCAN_END && syntax->depth > 0)
-		add_problem(syntax, syntax->bracket[syntax->depth].line, "syntax error: \"%c\" is never closed",
-			syntax->bracket[syntax->depth].open);
+		add_problem(syntax, syntax->bracket[syntax->depth].line,
+			"syntax error: \"%c\" is never closed", syntax->bracket[syntax->depth].open);
 	else if (scan->type == SCAN_AT)
 		add_problem(syntax, scan->line,
 			"syntax error: @include must stand at the beginning of a line of a file");
@@ -120,8 +120,8 @@ closes(const struct syntax *syntax)
 	const char open = syntax->bracket[syntax->depth].open;
 
 	return syntax->scan.type == SCAN_CLOSE &&
-		((open == '{' && *syntax->scan.token == '}') || (open == '(' && *syntax->scan.token == ')') ||
-			(open == '[' && *syntax->scan.token == ']'));
+	       ((open == '{' && *syntax->scan.token == '}') || (open == '(' && *syntax->scan.token == ')') ||
+		       (open == '[' && *syntax->scan.token == ']'));
 }
 
 static enum want
@@ -143,8 +143,8 @@ check_duplicate(struct syntax *syntax, const struct name *name)
 		if (other->len != name->len || memcmp(other->text, name->text, name->len) != 0)
 			continue;
 		places_find(syntax->places, other->line, &file, &line);
-		add_problem(syntax, name->line, "\"%.*s\" is given twice, first at %s:%u", (int)name->len, name->text,
-			file, line);
+		add_problem(syntax, name->line, "\"%.*s\" is given twice, first at %s:%u", (int)name->len,
+			name->text, file, line);
 		return;
 	}
 }

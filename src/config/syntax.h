@@ -11,10 +11,10 @@
 #include "config/places.h"
 #include "config/problem.h"
 
-#define SYNTAX_DEPTH_MAX  32    /* { ( [ inside each other */
-#define SYNTAX_GROUP_MAX  512   /* settings in one group */
-#define SYNTAX_NAME_MAX   63    /* letters of a setting's name */
-#define SYNTAX_VALUES_MAX 5000  /* values in all, elements of lists included */
+#define SYNTAX_DEPTH_MAX  32   /* { ( [ inside each other */
+#define SYNTAX_GROUP_MAX  512  /* settings in one group */
+#define SYNTAX_NAME_MAX   63   /* letters of a setting's name */
+#define SYNTAX_VALUES_MAX 5000 /* values in all, elements of lists included */
 
 /* A value as it stands in the text. */
 struct syntax_value {

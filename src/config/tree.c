@@ -26,7 +26,8 @@ correct(config_setting_t *setting, const struct syntax_value **value)
 
 		if (!config_setting_name(member))
 			member->line = said->line;
-		if (config_setting_type(member) == CONFIG_TYPE_INT && config_setting_get_int64(member) != said->integer) {
+		if (config_setting_type(member) == CONFIG_TYPE_INT &&
+			config_setting_get_int64(member) != said->integer) {
 			member->type = CONFIG_TYPE_INT64;
 			member->value.llval = said->integer;
 		}
@@ -92,7 +93,8 @@ tree_find(const struct config_tree *tree, const char *path)
 }
 
 void
-tree_place(const struct config_tree *tree, const config_setting_t *setting, const char **ret_file, unsigned *ret_line)
+tree_place(const struct config_tree *tree, const config_setting_t *setting, const char **ret_file,
+	unsigned *ret_line)
 {
 	places_find(&tree->places, setting ? config_setting_source_line(setting) : 0, ret_file, ret_line);
 }
@@ -105,8 +107,8 @@ tree_vproblem(const struct config_tree *tree, const config_setting_t *setting, s
 }
 
 void
-tree_problem(
-	const struct config_tree *tree, const config_setting_t *setting, struct problems *problems, const char *fmt, ...)
+tree_problem(const struct config_tree *tree, const config_setting_t *setting, struct problems *problems,
+	const char *fmt, ...)
 {
 	va_list ap;
 
@@ -145,8 +147,8 @@ tree_each_value(const config_setting_t *setting, const char *path, tree_value_fn
 	for (int i = 0; i < n && r == 0; i++) { /* how deep this goes, syntax_check has bounded */
 		const config_setting_t *member = config_setting_get_elem(setting, (unsigned)i);
 		cleanup_free char *name = config_setting_is_group(setting)
-			? text_format("%s.%s", path, config_setting_name(member))
-			: text_format("%s[%d]", path, i);
+		                                  ? text_format("%s.%s", path, config_setting_name(member))
+		                                  : text_format("%s[%d]", path, i);
 
 		r = name ? tree_each_value(member, name, on_value, arg) : -ENOMEM;
 	}

@@ -24,8 +24,8 @@ void tree_free(struct config_tree *tree);
 const config_setting_t *tree_find(const struct config_tree *tree, const char *path);
 
 /* Where a setting stands. The name lives as long as the tree. */
-void tree_place(
-	const struct config_tree *tree, const config_setting_t *setting, const char **ret_file, unsigned *ret_line);
+void tree_place(const struct config_tree *tree, const config_setting_t *setting, const char **ret_file,
+	unsigned *ret_line);
 
 /* Adds a problem with a setting, sorted in by its place; with NULL: with the text as a whole. */
 void tree_problem(const struct config_tree *tree, const config_setting_t *setting, struct problems *problems,

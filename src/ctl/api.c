@@ -17,8 +17,8 @@ api_parse(struct client *client, const char *text, size_t len, json_t **ret)
 	if (!json && json_error_code(&error) == json_error_out_of_memory)
 		return client_set_error(client, -ENOMEM, "out of memory");
 	if (!json)
-		return client_set_error(client, -EPROTO, "what answers at %s makes no sense: %s", client_socket(client),
-			error.text);
+		return client_set_error(client, -EPROTO, "what answers at %s makes no sense: %s",
+			client_socket(client), error.text);
 	if (!json_is_object(json)) {
 		json_decref(json);
 		return client_set_error(client, -EPROTO, "what answers at %s makes no sense: no JSON object",
@@ -102,7 +102,8 @@ api_get_text(struct client *client, const char *path, char **ret, size_t *ret_le
 int
 api_print(const json_t *json, size_t flags, FILE *out)
 {
-	cleanup_free char *text = json_dumps(json, flags | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(REAL_DIGITS));
+	cleanup_free char *text =
+		json_dumps(json, flags | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(REAL_DIGITS));
 
 	if (!text)
 		return -ENOMEM;

@@ -12,11 +12,10 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/socket.h>
 
-#define CONNECT_TIMEOUT_S 2
-#define TURN_US           (1 * US_PER_SEC) /* of any length: there is an event for all that is waited for */
-#define ERROR_MAX         512
+#define CONNECT_TIMEOUT_MS 2000L
+#define TURN_US            (1 * US_PER_SEC) /* of any length: there is an event for all that is waited for */
+#define ERROR_MAX          512
 
 struct client {
 	CURLM *multi;
@@ -34,9 +33,8 @@ struct client_call {
 	enum client_state state;
 	char *body; /* what has come; NULL: nothing, or on_data took it */
 	size_t len;
-	int connect_error; /* errno; 0: none */
-	int data_error;    /* negative errno that ended it; 0: none */
-	CURLcode code;     /* once ended */
+	int data_error; /* negative errno that ended it; 0: none */
+	CURLcode code;  /* once ended */
 };
 
 struct client *
@@ -89,41 +87,6 @@ client_set_error(struct client *client, int error, const char *fmt, ...)
 }
 
 /* ---- what libcurl calls ---- */
-
-/*
- * CURLOPT_OPENSOCKETFUNCTION: a connected socket. A UNIX socket connects at once, or waits for room in the daemon's queue; without blocking it
- * would fail there with EAGAIN, which libcurl takes for "under way".
- */
-static curl_socket_t
-open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
-{
-	struct client_call *call = arg;
-	const struct timeval timeout = { .tv_sec = CONNECT_TIMEOUT_S };
-	cleanup_fd int fd = socket(address->family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int r;
-
-	(void)purpose;
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0) {
-		call->connect_error = errno;
-		return CURL_SOCKET_BAD;
-	}
-	do
-		r = connect(fd, &address->addr, address->addrlen);
-	while (r < 0 && errno == EINTR); /* stopped and continued */
-	if (r < 0) {
-		call->connect_error = errno;
-		return CURL_SOCKET_BAD;
-	}
-	return take_fd(&fd);
-}
-
-/* CURLOPT_SOCKOPTFUNCTION */
-static int
-say_connected(void *arg, curl_socket_t fd, curlsocktype purpose)
-{
-	(void)arg, (void)fd, (void)purpose;
-	return CURL_SOCKOPT_ALREADY_CONNECTED;
-}
 
 static unsigned
 http_status(const struct client_call *call)
@@ -187,13 +150,11 @@ set_connection(struct client_call *call)
 	CURL *easy = call->easy;
 
 	return curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, call->client->socket_path) == CURLE_OK &&
-		curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK &&
-		curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call) == CURLE_OK &&
-		curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, say_connected) == CURLE_OK &&
-		curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK &&
-		curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK &&
-		curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK && /* whatever the environment says */
-		curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
+	       curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK && /* whatever the environment says */
+	       curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
 }
 
 static bool
@@ -202,10 +163,10 @@ set_answer(struct client_call *call)
 	CURL *easy = call->easy;
 
 	return curl_easy_setopt(easy, CURLOPT_PRIVATE, call) == CURLE_OK &&
-		curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header) == CURLE_OK &&
-		curl_easy_setopt(easy, CURLOPT_HEADERDATA, call) == CURLE_OK &&
-		curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_data) == CURLE_OK &&
-		curl_easy_setopt(easy, CURLOPT_WRITEDATA, call) == CURLE_OK;
+	       curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_HEADERDATA, call) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_data) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_WRITEDATA, call) == CURLE_OK;
 }
 
 static bool
@@ -213,7 +174,7 @@ set_body(struct client_call *call, const char *body)
 {
 	call->headers = curl_slist_append(NULL, "Content-Type: application/json");
 	return call->headers && curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers) == CURLE_OK &&
-		curl_easy_setopt(call->easy, CURLOPT_COPYPOSTFIELDS, body) == CURLE_OK;
+	       curl_easy_setopt(call->easy, CURLOPT_COPYPOSTFIELDS, body) == CURLE_OK;
 }
 
 static bool
@@ -227,10 +188,10 @@ set_request(struct client_call *call, const struct client_request *request)
 	call->arg = request->arg;
 	snprintf(url, sizeof(url), "http://localhost%s", request->path);
 	return curl_easy_setopt(call->easy, CURLOPT_URL, url) == CURLE_OK &&
-		curl_easy_setopt(call->easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1) == CURLE_OK &&
-		curl_easy_setopt(call->easy, CURLOPT_USERAGENT, "gracefulctl/" PACKAGE_VERSION) == CURLE_OK &&
-		curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, timeout_ms) == CURLE_OK &&
-		(!request->body || set_body(call, request->body));
+	       curl_easy_setopt(call->easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1) == CURLE_OK &&
+	       curl_easy_setopt(call->easy, CURLOPT_USERAGENT, "gracefulctl/" PACKAGE_VERSION) == CURLE_OK &&
+	       curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, timeout_ms) == CURLE_OK &&
+	       (!request->body || set_body(call, request->body));
 }
 
 int
@@ -284,7 +245,8 @@ collect_ended(struct client *client)
 int
 client_turn(struct client *client, uint64_t max_us)
 {
-	CURLMcode code = curl_multi_poll(client->multi, NULL, 0, (int)((max_us + US_PER_MS - 1) / US_PER_MS), NULL);
+	CURLMcode code =
+		curl_multi_poll(client->multi, NULL, 0, (int)((max_us + US_PER_MS - 1) / US_PER_MS), NULL);
 	int running;
 
 	if (code == CURLM_OK)
@@ -308,12 +270,16 @@ static int
 fail_to_connect(const struct client_call *call)
 {
 	struct client *client = call->client;
-	const int error = call->connect_error ? call->connect_error : ECONNREFUSED;
+	long said = 0;
+	int error;
 
+	curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &said);
+	error = said > 0 ? (int)said : ECONNREFUSED;
 	if (error == EACCES || error == EPERM)
-		return client_set_error(client, -error, "may not connect to %s: %s", client->socket_path, strerror(error));
-	return client_set_error(client, -error, "no daemon answers at %s: %s", client->socket_path,
-		error == EAGAIN ? "its queue stays full" : strerror(error));
+		return client_set_error(
+			client, -error, "may not connect to %s: %s", client->socket_path, strerror(error));
+	return client_set_error(
+		client, -error, "no daemon answers at %s: %s", client->socket_path, strerror(error));
 }
 
 static int
@@ -322,7 +288,8 @@ fail_by_data(const struct client_call *call)
 	struct client *client = call->client;
 
 	if (call->data_error == -EMSGSIZE)
-		return client_set_error(client, -EMSGSIZE, "the answer is larger than %d bytes", CLIENT_ANSWER_MAX);
+		return client_set_error(
+			client, -EMSGSIZE, "the answer is larger than %d bytes", CLIENT_ANSWER_MAX);
 	if (call->data_error == -ENOMEM)
 		return client_set_error(client, -ENOMEM, "out of memory");
 	return call->data_error; /* of on_data, which has said why */
@@ -334,20 +301,25 @@ fail_by_code(const struct client_call *call)
 	struct client *client = call->client;
 
 	switch (call->code) {
+	case CURLE_COULDNT_CONNECT:
+		return fail_to_connect(call);
+	case CURLE_SEND_ERROR: /* a full queue ends here too: libcurl takes EAGAIN for "under way" */
+		return client_set_error(
+			client, -ECONNRESET, "the daemon at %s takes no connection", client->socket_path);
 	case CURLE_OPERATION_TIMEDOUT:
-		return client_set_error(client, -ETIMEDOUT, "the daemon at %s does not answer: waited for %.3g s",
-			client->socket_path, (double)call->timeout_us / (double)US_PER_SEC);
+		return client_set_error(client, -ETIMEDOUT,
+			"the daemon at %s does not answer: waited for %.3g s", client->socket_path,
+			(double)call->timeout_us / (double)US_PER_SEC);
 	case CURLE_GOT_NOTHING:
 	case CURLE_RECV_ERROR:
-	case CURLE_SEND_ERROR:
 	case CURLE_PARTIAL_FILE:
 		return client_set_error(client, -ECONNRESET, "the daemon at %s went away without an answer",
 			client->socket_path);
 	case CURLE_OUT_OF_MEMORY:
 		return client_set_error(client, -ENOMEM, "out of memory");
 	default:
-		return client_set_error(client, -EPROTO, "what answers at %s speaks no HTTP: %s", client->socket_path,
-			curl_easy_strerror(call->code));
+		return client_set_error(client, -EPROTO, "what answers at %s speaks no HTTP: %s",
+			client->socket_path, curl_easy_strerror(call->code));
 	}
 }
 
@@ -356,8 +328,6 @@ client_call_result(const struct client_call *call, struct client_answer *ret)
 {
 	if (call->data_error)
 		return fail_by_data(call);
-	if (call->connect_error || call->code == CURLE_COULDNT_CONNECT)
-		return fail_to_connect(call);
 	if (call->code != CURLE_OK)
 		return fail_by_code(call);
 	*ret = (struct client_answer){

@@ -20,9 +20,9 @@ struct client_call;
 typedef int client_data_fn(const char *data, size_t len, void *arg);
 
 struct client_request {
-	const char *path; /* "/v1/status" */
-	const char *body; /* JSON, to be POSTed; NULL: GET */
-	uint64_t timeout_us; /* for the whole of it; 0: no limit */
+	const char *path;        /* "/v1/status" */
+	const char *body;        /* JSON, to be POSTed; NULL: GET */
+	uint64_t timeout_us;     /* for the whole of it; 0: no limit */
 	client_data_fn *on_data; /* takes the answer as it comes; NULL: it is kept */
 	void *arg;
 };
@@ -52,7 +52,8 @@ const char *client_socket(const struct client *client);
 const char *client_error(const struct client *client);
 
 /* Sets that, for those who find an answer to be wrong. Returns `error`. */
-int client_set_error(struct client *client, int error, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int client_set_error(struct client *client, int error, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* Begins a call, which goes on in client_turn. 0 with *ret, or -ENOMEM. */
 int client_start(struct client *client, const struct client_request *request, struct client_call **ret);

@@ -9,10 +9,10 @@
 #include <assert.h>
 #include <getopt.h>
 #include <stdarg.h>
+#include <string.h>
 #include <sysexits.h>
 
-static void __attribute__((format(printf, 1, 0)))
-complain_v(const char *fmt, va_list ap)
+static void __attribute__((format(printf, 1, 0))) complain_v(const char *fmt, va_list ap)
 {
 	cleanup_free char *text = NULL, *shown = NULL;
 
@@ -71,7 +71,8 @@ read_options(const struct ctl *ctl, int argc, char **argv, const struct ctl_opti
 
 	assert(n <= CTL_OPTIONS_MAX);
 	for (size_t i = 0; i < n; i++)
-		table[i + 1] = (struct option){ options[i].name, options[i].is_set ? no_argument : required_argument, NULL, 0 };
+		table[i + 1] = (struct option){ options[i].name,
+			options[i].is_set ? no_argument : required_argument, NULL, 0 };
 	optind = 0; /* begins anew, with other arguments */
 	while ((c = getopt_long(argc, argv, "h", table, &index)) >= 0) {
 		if (c == 'h') {
@@ -89,8 +90,8 @@ read_options(const struct ctl *ctl, int argc, char **argv, const struct ctl_opti
 }
 
 int
-ctl_parse(const struct ctl *ctl, int argc, char **argv, const struct ctl_option *options, size_t n_options, int min,
-	int max, char ***ret_arguments, int *ret_status)
+ctl_parse(const struct ctl *ctl, int argc, char **argv, const struct ctl_option *options, size_t n_options,
+	int min, int max, char ***ret_arguments, int *ret_status)
 {
 	*ret_status = read_options(ctl, argc, argv, options, n_options);
 	if (*ret_status >= 0)
@@ -103,6 +104,13 @@ ctl_parse(const struct ctl *ctl, int argc, char **argv, const struct ctl_option 
 		return -1;
 	*ret_arguments = argv + optind;
 	return 0;
+}
+
+int
+ctl_no_memory(void)
+{
+	ctl_complain("%s", strerror(ENOMEM));
+	return EX_OSERR;
 }
 
 int

@@ -44,6 +44,9 @@ void ctl_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The same with the usage of the command below it. EX_USAGE. */
 int ctl_usage(const struct ctl *ctl, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Says that memory does not suffice. EX_OSERR. */
+int ctl_no_memory(void);
+
 /* Says why the last call of the client failed, with this negative errno; the exit status for it. */
 int ctl_fail(const struct ctl *ctl, int error);
 
@@ -60,7 +63,7 @@ struct ctl_option {
  * Reads the options of the command that runs, and --help. 0 to go on, with the arguments that are left in *ret_arguments (at least `min` and
  * at most `max` of them, NULL behind the last); or -1, to exit with *ret_status: all has been said.
  */
-int ctl_parse(const struct ctl *ctl, int argc, char **argv, const struct ctl_option *options, size_t n_options, int min,
-	int max, char ***ret_arguments, int *ret_status);
+int ctl_parse(const struct ctl *ctl, int argc, char **argv, const struct ctl_option *options,
+	size_t n_options, int min, int max, char ***ret_arguments, int *ret_status);
 
 #endif

@@ -38,7 +38,8 @@ static int
 add_to_line(struct events *events, const char *data, size_t len)
 {
 	if (len > EVENTS_LINE_MAX - events->len)
-		return client_set_error(events->client, -EPROTO, "what answers at %s makes no sense: a line has no end",
+		return client_set_error(events->client, -EPROTO,
+			"what answers at %s makes no sense: a line has no end",
 			client_socket(events->client));
 	if (!events->line && !(events->line = malloc(EVENTS_LINE_MAX)))
 		return client_set_error(events->client, -ENOMEM, "out of memory");
@@ -115,7 +116,9 @@ static int
 follow(const struct ctl *ctl, struct printing *printing)
 {
 	struct events events;
-	const struct client_request request = { .path = "/v1/events", .on_data = events_feed, .arg = &events };
+	const struct client_request request = {
+		.path = "/v1/events", .on_data = events_feed, .arg = &events
+	};
 	struct client_call *call = NULL;
 	struct client_answer answer;
 	int r;

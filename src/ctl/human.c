@@ -25,9 +25,11 @@ human_duration(uint64_t us, char buf[static HUMAN_DURATION_MAX])
 	else if (us < MINUTE)
 		snprintf(buf, HUMAN_DURATION_MAX, "%" PRIu64 "s", us / US_PER_SEC);
 	else if (us < HOUR)
-		snprintf(buf, HUMAN_DURATION_MAX, "%" PRIu64 "m%02" PRIu64 "s", us / MINUTE, us % MINUTE / US_PER_SEC);
+		snprintf(buf, HUMAN_DURATION_MAX, "%" PRIu64 "m%02" PRIu64 "s", us / MINUTE,
+			us % MINUTE / US_PER_SEC);
 	else if (us < DAY)
-		snprintf(buf, HUMAN_DURATION_MAX, "%" PRIu64 "h%02" PRIu64 "m", us / HOUR, us % HOUR / MINUTE);
+		snprintf(
+			buf, HUMAN_DURATION_MAX, "%" PRIu64 "h%02" PRIu64 "m", us / HOUR, us % HOUR / MINUTE);
 	else
 		snprintf(buf, HUMAN_DURATION_MAX, "%" PRIu64 "d%" PRIu64 "h", us / DAY, us % DAY / HOUR);
 	return buf;

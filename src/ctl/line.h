@@ -21,7 +21,8 @@ struct line {
 void line_init(struct line *line, const struct terminal *terminal);
 
 /* Adds a piece. */
-void line_add(struct line *line, enum style style, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void line_add(struct line *line, enum style style, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* Adds blanks up to this column. */
 void line_pad(struct line *line, size_t column);

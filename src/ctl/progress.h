@@ -7,6 +7,7 @@
 #include "ctl/terminal.h"
 
 #include <jansson.h>
+#include <stdint.h>
 #include <stdio.h>
 
 struct progress;

@@ -124,7 +124,8 @@ print_within(FILE *out, const char *line, size_t columns)
 		if (style || used + (size_t)glyph.columns <= columns)
 			fwrite(line, 1, glyph.len, out);
 		if (!style)
-			used += (size_t)glyph.columns; /* once over, it stays over: nothing narrower slips in behind */
+			used += (size_t)glyph
+			                .columns; /* once over, it stays over: nothing narrower slips in behind */
 		line += glyph.len;
 		left -= glyph.len;
 	}

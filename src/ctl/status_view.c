@@ -150,7 +150,8 @@ print_listeners(const struct view *view, const json_t *listeners)
 	if (!json_is_array(listeners))
 		return;
 	begin_line(&line, view, "listening");
-	json_array_foreach(listeners, i, listener) {
+	json_array_foreach(listeners, i, listener)
+	{
 		cleanup_free char *text = listener_text(listener);
 		const char *shown = text ? text : "?";
 
@@ -178,30 +179,24 @@ print_last_reload(const struct view *view, const json_t *outcome)
 		return;
 	begin_line(&line, view, "last reload");
 	verdict_say(&line, outcome, false);
-	add_age(&line, "; begun ", api_string(outcome, "started_at", ""));
+	add_age(&line, "; ", api_string(outcome, "started_at", ""));
 	line_end(&line, view->out);
 }
 
-/* The members, as the daemon names them: "state forward, target 8". */
 static void
 print_roll(const struct view *view, const json_t *roll)
 {
-	const char *separator = "", *name;
-	json_t *value;
+	const char *direction = api_string(roll, "direction", "?"), *why = api_string(roll, "why", "");
 	struct line line;
 
-	if (json_object_size(roll) == 0)
+	if (!json_is_object(roll))
 		return;
 	begin_line(&line, view, "roll");
-	json_object_foreach((json_t *)(uintptr_t)roll, name, value) {
-		if (json_is_string(value))
-			line_add(&line, STYLE_BUSY, "%s%s %s", separator, name, json_string_value(value));
-		else if (json_is_integer(value))
-			line_add(&line, STYLE_BUSY, "%s%s %" JSON_INTEGER_FORMAT, separator, name, json_integer_value(value));
-		else
-			continue;
-		separator = ", ";
-	}
+	line_add(&line, strcmp(direction, "revert") == 0 ? STYLE_BAD : STYLE_BUSY, "%s", direction);
+	line_add(&line, STYLE_PLAIN, ", generation %" PRIu64 ": %" PRIu64 " of %" PRIu64 " workers",
+		api_count(roll, "target"), api_count(roll, "settled"), api_count(roll, "workers"));
+	if (*why)
+		line_add(&line, STYLE_PLAIN, "; %s", why);
 	line_end(&line, view->out);
 }
 
@@ -280,8 +275,9 @@ set_note(struct table *table, const json_t *worker)
 		return table_set(table, COLUMN_NOTE, STYLE_PLAIN, "starts in %s", human_duration(spawn, a));
 	if (cut != UINT64_MAX)
 		return table_set(table, COLUMN_NOTE, STYLE_PLAIN, "%s%s%scut in %s",
-			since == UINT64_MAX ? "" : "since ", since == UINT64_MAX ? "" : human_duration(since, a),
-			since == UINT64_MAX ? "" : ", ", human_duration(cut, b));
+			since == UINT64_MAX ? "" : "since ",
+			since == UINT64_MAX ? "" : human_duration(since, a), since == UINT64_MAX ? "" : ", ",
+			human_duration(cut, b));
 	return table_set(table, COLUMN_NOTE, STYLE_PLAIN, "%s", status);
 }
 
@@ -298,7 +294,8 @@ add_worker(struct table *table, const json_t *worker)
 	if (r < 0 || (r = table_set(table, COLUMN_STATE, style_of_state(state), "%s", state)) < 0 ||
 		(r = table_set(table, COLUMN_ROLE, STYLE_PLAIN, "%s", role)) < 0)
 		return r;
-	if (up != UINT64_MAX && (r = table_set(table, COLUMN_UP, STYLE_PLAIN, "%s", human_duration(up, text))) < 0)
+	if (up != UINT64_MAX &&
+		(r = table_set(table, COLUMN_UP, STYLE_PLAIN, "%s", human_duration(up, text))) < 0)
 		return r;
 	return set_note(table, worker);
 }
@@ -312,7 +309,8 @@ print_workers(const struct view *view, const json_t *workers)
 
 	if (!table)
 		return;
-	json_array_foreach(workers, i, worker) {
+	json_array_foreach(workers, i, worker)
+	{
 		if (add_worker(table, worker) < 0)
 			break;
 	}

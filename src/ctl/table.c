@@ -144,7 +144,8 @@ least_important(const struct table *table, const struct fitted *fitted)
 
 	for (size_t i = 0; i < table->n_columns; i++)
 		if (!fitted[i].is_left_out &&
-			(least == table->n_columns || table->column[i].importance <= table->column[least].importance))
+			(least == table->n_columns ||
+				table->column[i].importance <= table->column[least].importance))
 			least = i;
 	return least;
 }
@@ -176,7 +177,8 @@ print_row(FILE *out, const struct terminal *terminal, const struct table *table,
 		if (fitted[i].is_left_out)
 			continue;
 		if (cell->text) {
-			line_pad(&line, begin + (table->column[i].is_number ? fitted[i].width - cell->width : 0));
+			line_pad(&line,
+				begin + (table->column[i].is_number ? fitted[i].width - cell->width : 0));
 			line_add(&line, cell->style, "%s", cell->text);
 		}
 		begin += fitted[i].width + GAP;

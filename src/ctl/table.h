@@ -12,7 +12,8 @@
 struct table_column {
 	const char *title;
 	bool is_number; /* stands to the right */
-	unsigned importance; /* where room is short, the least important goes first; of two alike the one to the right */
+	unsigned
+		importance; /* where room is short, the least important goes first; of two alike the one to the right */
 };
 
 struct table;

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 struct terminal {
-	bool can_move;    /* a terminal that knows control sequences: may be drawn on in place */
+	bool can_move; /* a terminal that knows control sequences: may be drawn on in place */
 	bool has_colour;
 	bool is_terminal;
 	unsigned columns; /* 0: no limit */

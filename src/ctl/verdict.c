@@ -49,6 +49,8 @@ say_reason(struct line *line, const json_t *outcome, bool is_listed)
 		line_add(line, STYLE_PLAIN, ": %zu error%s", n, n == 1 ? "" : "s");
 	else if (*error)
 		line_add(line, STYLE_PLAIN, ": %s", error);
+	if (n > 1 && !is_listed)
+		line_add(line, STYLE_PLAIN, " (and %zu more)", n - 1);
 }
 
 static void
@@ -56,8 +58,8 @@ say_connections(struct line *line, const json_t *outcome)
 {
 	const uint64_t cut = api_count(outcome, "cut");
 
-	line_add(line, STYLE_PLAIN, "; %" PRIu64 " finished, %" PRIu64 " handed over, ", api_count(outcome, "finished"),
-		api_count(outcome, "handed_over"));
+	line_add(line, STYLE_PLAIN, "; %" PRIu64 " finished, %" PRIu64 " handed over, ",
+		api_count(outcome, "finished"), api_count(outcome, "handed_over"));
 	line_add(line, cut > 0 ? STYLE_BUSY : STYLE_PLAIN, "%" PRIu64 " cut", cut);
 }
 

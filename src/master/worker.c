@@ -582,6 +582,7 @@ worker_start(const struct worker_host *host, unsigned slot, struct generation *g
 {
 	struct worker *w = calloc(1, sizeof(*w));
 	struct ends ends = { { -1, -1 }, { -1, -1 }, -1 };
+	struct event_about about;
 	char name[64];
 	int r = -ENOMEM;
 
@@ -615,8 +616,12 @@ worker_start(const struct worker_host *host, unsigned slot, struct generation *g
 	}
 	w->started_us = w->state_since_us = clock_now_us();
 	arm(w->on_deadline, state_timeout(w));
-	log_event(LOG_INFO, EVENT_WORKER_STATE, WORKER_ABOUT(w), "%s: new -> starting (%s)",
-		worker_name(w, name), reason);
+	about = *WORKER_ABOUT(w);
+	about.from = "new";
+	about.to = worker_state_name(w->state);
+	about.reason = reason;
+	log_event(LOG_INFO, EVENT_WORKER_STATE, &about, "%s: new -> starting (%s)", worker_name(w, name),
+		reason);
 	return w;
 }
 

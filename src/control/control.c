@@ -1,0 +1,317 @@
+/*
+ * The control server: its addresses, who comes in, and as what.
+ *
+ * Three audiences, each with connections of its own, so that none can keep another one out: those who may change things, other local
+ * users, and whoever comes by TCP.
+ */
+#include "control/control.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "control/access.h"
+#include "control/commands.h"
+#include "control/gate.h"
+#include "http/server.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define CONTROL_DEFAULT_FOLDER "/run/gracefuld" /* without systemd's RuntimeDirectory= */
+#define CONTROL_SOCKET         "control.sock"
+
+enum audience_name { MASTERS, READERS, STRANGERS, AUDIENCES };
+
+struct audience {
+	struct control *control;
+	const char *name;
+	size_t limit; /* connections at a time */
+	bool may_change;
+	bool full; /* somebody was sent away, and it was said */
+	struct http_server *server;
+};
+
+struct control {
+	struct commands commands;
+	struct audience audience[AUDIENCES];
+	struct event_base *base;
+	gid_t gid;                              /* of control.group; -1: none */
+	struct gate *local, *metrics;           /* in use; NULL: none */
+	struct gate *next_local, *next_metrics; /* prepared; may be the same ones */
+	gid_t next_gid;
+	bool prepared;
+};
+
+/* ---- who comes in ---- */
+
+/* A request. Who comes by TCP has no pid. */
+static void
+on_request(struct http_connection *connection, const struct http_request *request, void *arg)
+{
+	struct audience *audience = arg;
+	struct ucred peer = { 0 };
+	char who[64] = "a client by TCP";
+
+	if (access_peer(http_connection_fd(connection), &peer) == 0 && peer.pid > 0)
+		snprintf(who, sizeof(who), "user %u (pid %d)", (unsigned)peer.uid, (int)peer.pid);
+	commands_serve(&audience->control->commands, connection, request, audience->may_change, who);
+}
+
+static const struct http_handler handler = { .name = "control", .on_request = on_request };
+
+static void
+admit(struct audience *audience, int fd)
+{
+	if (http_server_count(audience->server) >= audience->limit) {
+		if (!audience->full)
+			log_warning("control: %zu connections of %s: no more are let in", audience->limit,
+				audience->name);
+		audience->full = true;
+		close(fd);
+		return;
+	}
+	if (http_server_count(audience->server) < audience->limit / 2)
+		audience->full = false;
+	if (http_server_accept(audience->server, fd) < 0)
+		close(fd);
+}
+
+/* A gate_fn. */
+static void
+on_local(int fd, void *arg)
+{
+	struct control *control = arg;
+	struct ucred peer;
+
+	if (access_peer(fd, &peer) < 0) {
+		close(fd);
+		return;
+	}
+	admit(&control->audience[access_may_change(fd, &peer, control->gid) ? MASTERS : READERS], fd);
+}
+
+/* A gate_fn. */
+static void
+on_remote(int fd, void *arg)
+{
+	struct control *control = arg;
+
+	admit(&control->audience[STRANGERS], fd);
+}
+
+/* ---- the life of a configuration ---- */
+
+/* Where it is when the configuration does not say: in the folder that systemd made for us, if it did. */
+static char *
+default_path(void)
+{
+	const char *folder = getenv("RUNTIME_DIRECTORY");
+
+	/* systemd separates several by colons: the first */
+	if (!folder || *folder != '/')
+		folder = CONTROL_DEFAULT_FOLDER;
+	return text_format("%.*s/" CONTROL_SOCKET, (int)strcspn(folder, ":"), folder);
+}
+
+static bool
+find_group(const struct config *config, gid_t *ret, struct problems *problems)
+{
+	const struct group *group;
+
+	*ret = (gid_t)-1;
+	if (!config->control.group)
+		return true;
+	group = getgrnam(config->control.group);
+	if (!group) {
+		config_add_problem(
+			config, "control.group", problems, "there is no group \"%s\"", config->control.group);
+		return false;
+	}
+	*ret = group->gr_gid;
+	return true;
+}
+
+/*
+ * The UNIX socket. One that nobody asked for by name is no reason not to start: where the default folder is not
+ * there and can't be made, the daemon runs without.
+ */
+static bool
+prepare_local(struct control *control, const struct config *config, struct problems *problems)
+{
+	cleanup_free char *path = config->control.path ? strdup(config->control.path) : default_path();
+	const struct config_listen spec = {
+		.kind = CONFIG_LISTEN_UNIX,
+		.path = path,
+		.mode = config->control.mode,
+		.group = config->control.group,
+		.backlog = 64,
+	};
+
+	if (path && control->local && strcmp(gate_address(control->local), path) == 0) {
+		control->next_local = control->local;
+		return true;
+	}
+	if (!config->control.path && geteuid() == 0 && mkdir(CONTROL_DEFAULT_FOLDER, 0755) == 0)
+		log_info("control: made " CONTROL_DEFAULT_FOLDER);
+	control->next_local = path ? gate_unix(&spec) : NULL;
+	if (control->next_local)
+		return true;
+	if (!config->control.path) {
+		log_warning(
+			"control: no socket at %s: %s", path ? path : "the default path", strerror(errno));
+		return true;
+	}
+	config_add_problem(
+		config, "control.path", problems, "cannot listen on %s: %s", path, strerror(errno));
+	return false;
+}
+
+static bool
+prepare_metrics(struct control *control, const struct config *config, struct problems *problems)
+{
+	if (!config->metrics)
+		return true;
+	if (control->metrics && strcmp(gate_address(control->metrics), config->metrics) == 0) {
+		control->next_metrics = control->metrics;
+		return true;
+	}
+	control->next_metrics = gate_tcp(config->metrics);
+	if (control->next_metrics)
+		return true;
+	config_add_problem(config, "metrics", problems, "cannot listen on %s: %s", config->metrics,
+		errno == EINVAL ? "write \"127.0.0.1:9125\" or \"[::1]:9125\"" : strerror(errno));
+	return false;
+}
+
+static void
+discard(void *arg)
+{
+	struct control *control = arg;
+
+	if (control->next_local != control->local)
+		gate_close(control->next_local);
+	if (control->next_metrics != control->metrics)
+		gate_close(control->next_metrics);
+	control->next_local = control->next_metrics = NULL;
+	control->prepared = false;
+}
+
+static bool
+make_audiences(struct control *control)
+{
+	static const struct audience rows[AUDIENCES] = {
+		[MASTERS] = { .name = "those who may change things", .limit = 64, .may_change = true },
+		[READERS] = { .name = "other local users", .limit = 32 },
+		[STRANGERS] = { .name = "clients by TCP", .limit = 64 },
+	};
+	struct http_limits limits;
+
+	http_limits_init(&limits);
+	limits.head_us = limits.body_us = 5 * US_PER_SEC;
+	limits.send_us = 10 * US_PER_SEC;
+	limits.idle_us = 60 * US_PER_SEC;
+	limits.max_body = 16 * 1024;
+	for (size_t i = 0; i < AUDIENCES; i++) {
+		struct audience *audience = &control->audience[i];
+
+		if (audience->server)
+			continue;
+		*audience = rows[i];
+		audience->control = control;
+		audience->server = http_server_new(control->base, &limits, &handler, audience);
+		if (!audience->server)
+			return false;
+	}
+	return true;
+}
+
+static bool
+prepare(struct master *master, const struct config *config, struct problems *problems, void *arg)
+{
+	struct control *control = arg;
+	bool good;
+
+	control->commands.master = master;
+	control->base = master_base(master);
+	if (!make_audiences(control)) {
+		problems_add(problems, NULL, 0, "control: out of memory");
+		return false;
+	}
+	control->prepared = true;
+	good = find_group(config, &control->next_gid, problems);
+	good &= prepare_local(control, config, problems);
+	good &= prepare_metrics(control, config, problems);
+	if (!good)
+		discard(control);
+	return good;
+}
+
+static void
+replace(struct control *control, struct gate **place, struct gate *next, gate_fn *on_connection)
+{
+	if (*place != next)
+		gate_close(*place);
+	*place = next;
+	if (next && gate_open(next, control->base, on_connection, control) < 0)
+		log_error("control: cannot listen on %s: out of memory", gate_address(next));
+}
+
+/* A roll that brings no configuration (of one slot) commits without having prepared. */
+static void
+commit(void *arg)
+{
+	struct control *control = arg;
+
+	if (!control->prepared)
+		return;
+	control->prepared = false;
+	control->gid = control->next_gid;
+	replace(control, &control->local, control->next_local, on_local);
+	replace(control, &control->metrics, control->next_metrics, on_remote);
+	control->next_local = control->next_metrics = NULL;
+}
+
+static void
+done(void *arg)
+{
+	struct control *control = arg;
+
+	discard(control);
+	gate_close(control->local);
+	gate_close(control->metrics);
+	subscribers_done(&control->commands.subscribers);
+	for (size_t i = 0; i < AUDIENCES; i++)
+		http_server_free(control->audience[i].server);
+	waiter_done(&control->commands.waiters);
+	free(control);
+}
+
+struct control *
+control_new(void)
+{
+	struct control *control = calloc(1, sizeof(*control));
+
+	if (!control)
+		return NULL;
+	LIST_INIT(&control->commands.waiters);
+	subscribers_init(&control->commands.subscribers);
+	control->gid = (gid_t)-1;
+	return control;
+}
+
+struct master_extension
+control_extension(struct control *control)
+{
+	return (struct master_extension){
+		.prepare = prepare,
+		.commit = commit,
+		.discard = discard,
+		.done = done,
+		.arg = control,
+	};
+}

@@ -1,0 +1,200 @@
+/*
+ * One address where the control server is asked.
+ */
+#include "control/gate.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "master/unix_socket.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define GATE_BACKLOG 64
+/* Accepted per wake-up: a flood must leave the loop to workers and signals. */
+#define GATE_BATCH 8
+/* How long nothing is accepted when there is no descriptor or memory for it. */
+#define GATE_PAUSE_US (100 * US_PER_MS)
+
+struct gate {
+	char *address;
+	int fd;
+	bool is_unix;
+	ino_t inode;
+	struct event *on_readable, *on_pause_over;
+	gate_fn *on_connection;
+	void *arg;
+};
+
+static struct gate *
+gate_new(const char *address)
+{
+	struct gate *gate = calloc(1, sizeof(*gate));
+
+	if (!gate)
+		return NULL;
+	gate->fd = -1;
+	gate->address = strdup(address);
+	if (gate->address)
+		return gate;
+	gate_close(gate);
+	errno = ENOMEM;
+	return NULL;
+}
+
+/* Hands it out, or gives it up for that error. */
+static struct gate *
+finish(struct gate *gate, int fd)
+{
+	if (fd >= 0) {
+		gate->fd = fd;
+		return gate;
+	}
+	gate_close(gate);
+	errno = -fd;
+	return NULL;
+}
+
+struct gate *
+gate_unix(const struct config_listen *spec)
+{
+	struct gate *gate = gate_new(spec->path);
+
+	if (!gate)
+		return NULL;
+	gate->is_unix = true;
+	return finish(gate, unix_socket_listen(spec, &gate->inode));
+}
+
+/* Cuts "[::1]:9125" apart, in place. */
+static bool
+split_address(char *address, char **ret_host, char **ret_port)
+{
+	char *colon = strrchr(address, ':');
+
+	if (!colon || colon == address || !colon[1])
+		return false;
+	*colon = '\0';
+	*ret_port = colon + 1;
+	*ret_host = address;
+	if (*address != '[')
+		return strchr(address, ':') == NULL;
+	if (colon[-1] != ']')
+		return false;
+	colon[-1] = '\0';
+	*ret_host = address + 1;
+	return true;
+}
+
+static int
+listen_tcp(const struct addrinfo *info)
+{
+	const int on = 1;
+	cleanup_fd int fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+		bind(fd, info->ai_addr, info->ai_addrlen) < 0 || listen(fd, GATE_BACKLOG) < 0)
+		return -errno;
+	return take_fd(&fd);
+}
+
+struct gate *
+gate_tcp(const char *address)
+{
+	const struct addrinfo hints = {
+		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+		.ai_socktype = SOCK_STREAM,
+	};
+	struct gate *gate = gate_new(address);
+	cleanup_free char *copy = strdup(address);
+	struct addrinfo *info;
+	char *host, *port;
+	int fd;
+
+	if (!gate || !copy)
+		return gate ? finish(gate, -ENOMEM) : NULL;
+	if (!split_address(copy, &host, &port) || getaddrinfo(host, port, &hints, &info) != 0)
+		return finish(gate, -EINVAL);
+	fd = listen_tcp(info);
+	freeaddrinfo(info);
+	return finish(gate, fd);
+}
+
+const char *
+gate_address(const struct gate *gate)
+{
+	return gate->address;
+}
+
+static void
+pause_accepting(struct gate *gate)
+{
+	struct timeval tv = clock_timeval(GATE_PAUSE_US);
+
+	log_warning("control: cannot accept on %s: %s", gate->address, strerror(errno));
+	event_del(gate->on_readable);
+	event_add(gate->on_pause_over, &tv);
+}
+
+/* event: the pause is over */
+static void
+on_pause_over(evutil_socket_t fd, short what, void *arg)
+{
+	struct gate *gate = arg;
+
+	(void)fd, (void)what;
+	event_add(gate->on_readable, NULL);
+}
+
+/* event: somebody knocks */
+static void
+on_readable(evutil_socket_t listener, short what, void *arg)
+{
+	struct gate *gate = arg;
+
+	(void)what;
+	for (int i = 0; i < GATE_BATCH; i++) {
+		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0)
+			gate->on_connection(fd, gate->arg);
+		else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			return pause_accepting(gate);
+		else if (errno == EAGAIN)
+			return;
+	}
+}
+
+int
+gate_open(struct gate *gate, struct event_base *base, gate_fn *on_connection, void *arg)
+{
+	if (gate->on_readable)
+		return 0;
+	gate->on_connection = on_connection;
+	gate->arg = arg;
+	gate->on_pause_over = evtimer_new(base, on_pause_over, gate);
+	gate->on_readable = event_new(base, gate->fd, EV_READ | EV_PERSIST, on_readable, gate);
+	if (!gate->on_readable || !gate->on_pause_over || event_add(gate->on_readable, NULL) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+void
+gate_close(struct gate *gate)
+{
+	if (!gate)
+		return;
+	if (gate->on_readable)
+		event_free(gate->on_readable);
+	if (gate->on_pause_over)
+		event_free(gate->on_pause_over);
+	if (gate->is_unix && gate->fd >= 0)
+		unix_socket_unlink(gate->address, gate->inode);
+	fd_close(&gate->fd);
+	free(gate->address);
+	free(gate);
+}

@@ -1,0 +1,32 @@
+/*
+ * One address where the control server is asked: a UNIX path, or a TCP address for reading only.
+ */
+#ifndef CONTROL_GATE_H
+#define CONTROL_GATE_H
+
+#include "config/config.h"
+
+#include <event2/event.h>
+#include <sys/types.h>
+
+struct gate;
+
+/* A connection has come; the descriptor is the callee's. */
+typedef void gate_fn(int fd, void *arg);
+
+/* Listens on the path, with mode and group of `spec`. NULL with errno set. Accepts nothing until gate_open. */
+struct gate *gate_unix(const struct config_listen *spec);
+
+/* Listens on "127.0.0.1:9125" or "[::1]:9125". NULL with errno set; EINVAL: that's no such address. */
+struct gate *gate_tcp(const char *address);
+
+/* The path or address that it was made with. */
+const char *gate_address(const struct gate *gate);
+
+/* Begins to accept. 0, or negative errno. */
+int gate_open(struct gate *gate, struct event_base *base, gate_fn *on_connection, void *arg);
+
+/* Closes it, unlinks a path that's still its own. NULL is fine. */
+void gate_close(struct gate *gate);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * What a server puts up with.
+ */
+#ifndef HTTP_LIMITS_H
+#define HTTP_LIMITS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct http_limits {
+	size_t max_head;       /* bytes of request line and fields: 431; 256 … HTTP_HEAD_MAX */
+	size_t max_target;     /* bytes of the URI: 414 */
+	size_t max_fields;     /* 431; up to HTTP_FIELDS_MAX */
+	size_t max_body;       /* bytes, without framing: 413 */
+	size_t max_unsent;     /* while so many bytes of replies wait to be sent, no further request is served */
+	uint64_t max_requests; /* on one connection, the last one's reply says "close"; 0: any number */
+
+	/* How long the client may take, in microseconds; 0: for ever. */
+	uint64_t head_us;   /* from the connection, or from the first byte of a later head, to the end of the head */
+	uint64_t body_us;   /* from then to the end of the body */
+	uint64_t idle_us;   /* from a reply to the next request */
+	uint64_t send_us;   /* between any two bytes of a reply that the client takes */
+	uint64_t linger_us; /* from our last byte to its last one */
+
+	size_t linger_bytes; /* what it may send meanwhile; it is thrown away */
+};
+
+/* The parser library counts in 32 bits, and gives up at 80 KiB. */
+#define HTTP_HEAD_MAX ((size_t)64 * 1024)
+
+/* Sensible values for a server on the open network. */
+static inline void
+http_limits_init(struct http_limits *limits)
+{
+	*limits = (struct http_limits){
+		.max_head = 8 * 1024,
+		.max_target = 4 * 1024,
+		.max_fields = 100,
+		.max_body = 64 * 1024,
+		.max_unsent = 64 * 1024,
+		.head_us = 30000000,
+		.body_us = 30000000,
+		.idle_us = 75000000,
+		.send_us = 30000000,
+		.linger_us = 2000000,
+		.linger_bytes = 4 * 1024 * 1024,
+	};
+}
+
+#endif
