@@ -146,8 +146,8 @@ end_output(int status)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return status;
-	ctl_complain("cannot write: %s", strerror(errno));
-	return status == CTL_OK ? EX_IOERR : status;
+	ctl_complain("could not write all of the output");
+	return EX_IOERR;
 }
 
 int

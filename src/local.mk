@@ -10,3 +10,10 @@ gracefuld_worker_SOURCES = src/gracefuld-worker.c
 gracefuld_worker_LDADD = \
 	src/libworker.a src/libservice.a src/libconfig.a src/libsystemd-glue.a src/libipc.a src/libbase.a \
 	$(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) $(LIBSYSTEMD_LIBS)
+
+bin_PROGRAMS += gracefulctl
+gracefulctl_SOURCES = src/gracefulctl.c
+gracefulctl_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+gracefulctl_LDADD = \
+	src/libctl.a src/libconfig.a src/libbase.a \
+	$(LIBCURL_LIBS) $(JANSSON_LIBS) $(LIBCONFIG_LIBS) $(LIBMD_LIBS)

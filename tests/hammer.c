@@ -36,7 +36,6 @@
  * epoll_ctl per connection) and a binary heap of lazy timers.  No locks; the
  * results are merged after the threads have been joined.
  */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -158,7 +157,7 @@ static const char *const kind_name[K_COUNT] = {
 
 /* Log-linear histogram of nanoseconds: 128 sub-buckets per octave, error < 0.8 %. */
 #define H_SUB_BITS 7
-#define H_SUB	   (1u << H_SUB_BITS)
+#define H_SUB      (1u << H_SUB_BITS)
 #define H_BUCKETS  ((64 - H_SUB_BITS) * H_SUB)
 
 struct hist {
@@ -232,9 +231,9 @@ struct stats {
 	uint64_t attempts, ok, inflight, connects, kinds[K_COUNT];
 	uint64_t bytes_rx, bytes_tx, corrupt_streams, streams_lost, inflight_bytes_lost;
 	uint64_t unix_eagain, status[6];
-	uint64_t opened, alive_at_end;	/* hold: got their first reply / still open */
+	uint64_t opened, alive_at_end;  /* hold: got their first reply / still open */
 	uint64_t lost_first, lost_last; /* ns since start; hold */
-	uint64_t stall_max;		/* how late our own loop came to a timer, ns */
+	uint64_t stall_max;             /* how late our own loop came to a timer, ns */
 	struct hist lat, conn_lat;
 	struct sample *samples;
 	int nsamples;
@@ -247,35 +246,26 @@ enum state {
 	S_CONNECTING,
 	S_SENDING, /* part of the request is still to be written */
 	S_READING, /* request sent, whole reply not yet seen */
-	S_IDLE,	   /* connected, nothing outstanding */
+	S_IDLE,    /* connected, nothing outstanding */
 	S_CLOSING, /* mode new: reply complete, the server should close */
 	S_STREAM,
 	S_DONE, /* finished for good */
 };
 
-enum hstate {
-	H_STATUS,
-	H_HEADER,
-	H_BODY,
-	H_CHUNK_SIZE,
-	H_CHUNK_DATA,
-	H_CHUNK_END,
-	H_TRAILER,
-	H_BODY_EOF
-};
+enum hstate { H_STATUS, H_HEADER, H_BODY, H_CHUNK_SIZE, H_CHUNK_DATA, H_CHUNK_END, H_TRAILER, H_BODY_EOF };
 
 struct conn {
 	int fd, id;
 	enum state st;
 	/* timer: `due` is the truth, `key` is where we sit in the heap (lazy: key <= due) */
 	uint64_t due, key;
-	int heap_pos;	  /* -1: not in the heap */
+	int heap_pos;     /* -1: not in the heap */
 	uint64_t t_start; /* start of the attempt (latency is counted from here) */
 	uint64_t t_conn, t_sched;
 	uint64_t reqno; /* requests begun on this connection */
-	bool attempt;	/* an attempt is outstanding */
+	bool attempt;   /* an attempt is outstanding */
 	bool split_wait, opened;
-	size_t tx_off, rx_n;	       /* bytes of request sent / bytes of reply seen */
+	size_t tx_off, rx_n;           /* bytes of request sent / bytes of reply seen */
 	uint64_t seed, tx_pos, rx_pos; /* pattern; stream positions */
 	uint64_t msgs_sent, msgs_ok;
 	uint64_t *sent_at; /* stream: ring of send times, opt.depth long */
@@ -615,8 +605,7 @@ http_feed(struct conn *c, const char **p, const char *end)
 		case H_STATUS:
 			if (!take_line(c, p, end))
 				return 0;
-			if (strncmp(c->line, "HTTP/1.", 7) || strlen(c->line) < 12 ||
-				c->line[8] != ' ')
+			if (strncmp(c->line, "HTTP/1.", 7) || strlen(c->line) < 12 || c->line[8] != ' ')
 				return -1;
 			c->v10 = c->line[7] == '0';
 			c->close = c->v10;
@@ -725,8 +714,8 @@ next_cycle(struct worker *w, struct conn *c, uint64_t t, uint64_t delay)
 	}
 	if (opt.mode == M_HOLD)
 		delay = c->reqno <= 1 /* spread the first repeats over the period */
-				? opt.period / 2 + rnd(w) % (opt.period + 1)
-				: opt.period;
+		                ? opt.period / 2 + rnd(w) % (opt.period + 1)
+		                : opt.period;
 	else if (opt.think && c->fd >= 0 && opt.mode != M_STREAM)
 		delay = opt.think / 2 + rnd(w) % (opt.think + 1);
 	if (opt.rate > 0) {
@@ -778,13 +767,13 @@ connected(struct worker *w, struct conn *c)
 static void
 connect_failed(struct worker *w, struct conn *c, int err)
 {
-	enum kind k = err == ECONNREFUSED ? K_CONNECT_REFUSED
-		      : err == ECONNRESET ? K_CONNECT_RESET
-		      : err == ETIMEDOUT  ? K_CONNECT_TIMEOUT
-		      : err == EADDRNOTAVAIL || err == EMFILE || err == ENFILE || err == ENOBUFS ||
-				      err == ENOMEM
-			      ? K_CLIENT_ERROR
-			      : K_CONNECT_OTHER;
+	enum kind k =
+		err == ECONNREFUSED ? K_CONNECT_REFUSED
+		: err == ECONNRESET ? K_CONNECT_RESET
+		: err == ETIMEDOUT  ? K_CONNECT_TIMEOUT
+		: err == EADDRNOTAVAIL || err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM
+			? K_CLIENT_ERROR
+			: K_CONNECT_OTHER;
 	if (opt.mode == M_STREAM && !c->attempt)
 		attempt_begin(w, c, now_ns());
 	fail(w, c, k, err);
@@ -828,8 +817,7 @@ do_connect(struct worker *w, struct conn *c)
 		connect_failed(w, c, errno);
 		return;
 	}
-	struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-		.data.ptr = c };
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c };
 	if (epoll_ctl(w->ep, EPOLL_CTL_ADD, c->fd, &ev) < 0)
 		die("epoll_ctl: %s", strerror(errno));
 	timer_set(w, c, c->t_conn + opt.conn_timeout);
@@ -990,8 +978,7 @@ consume(struct worker *w, struct conn *c, const char *p, size_t n)
 		break;
 	case P_ECHO: {
 		size_t off = c->rx_n - n;
-		if (c->rx_n > c->tx_off ||
-			!pattern_check(c->seed, off, (const unsigned char *)p, n))
+		if (c->rx_n > c->tx_off || !pattern_check(c->seed, off, (const unsigned char *)p, n))
 			r = -1;
 		else if (c->rx_n == opt.size)
 			r = 1;
@@ -1090,8 +1077,7 @@ static bool
 stream_consume(struct worker *w, struct conn *c, const char *p, size_t n)
 {
 	w->s.bytes_rx += n;
-	if (c->rx_pos + n > c->tx_pos ||
-		!pattern_check(c->seed, c->rx_pos, (const unsigned char *)p, n)) {
+	if (c->rx_pos + n > c->tx_pos || !pattern_check(c->seed, c->rx_pos, (const unsigned char *)p, n)) {
 		if (c->msgs_sent == c->msgs_ok) { /* surplus bytes: an attempt of their own */
 			w->s.attempts++;
 			w->s.inflight++;
@@ -1145,7 +1131,7 @@ on_event(struct worker *w, struct conn *c, uint32_t ev)
 		ssize_t n = recv(fd, w->buf, sizeof w->buf, 0);
 		if (n > 0) {
 			bool alive = c->st == S_STREAM ? stream_consume(w, c, w->buf, (size_t)n)
-						       : consume(w, c, w->buf, (size_t)n);
+			                               : consume(w, c, w->buf, (size_t)n);
 			if (!alive || c->fd != fd)
 				return;
 			/* A short read emptied the socket; what comes later makes a new edge. */
@@ -1171,8 +1157,8 @@ on_event(struct worker *w, struct conn *c, uint32_t ev)
 			next_cycle(w, c, now_ns(), 0);
 			return;
 		default:
-			if (!rst && opt.proto == P_HTTP && c->hs == H_BODY_EOF &&
-				c->status == 200 && body_end_ok(c)) {
+			if (!rst && opt.proto == P_HTTP && c->hs == H_BODY_EOF && c->status == 200 &&
+				body_end_ok(c)) {
 				/* A reply delimited by the close is whole now. */
 				w->s.status[2]++;
 				attempt_ok(w, c, now_ns());
@@ -1281,8 +1267,7 @@ worker_main(void *arg)
 	for (;;) {
 		uint64_t now = now_ns();
 		if (!w->stopping &&
-			(now >= end || stop_now ||
-				(w->max_attempts && w->s.attempts >= w->max_attempts))) {
+			(now >= end || stop_now || (w->max_attempts && w->s.attempts >= w->max_attempts))) {
 			w->stopping = true;
 			drain_end = now + opt.drain;
 			if (w->max_attempts && drain_end < now + opt.timeout + TICK_NS)
@@ -1320,10 +1305,9 @@ print_lat(const char *name, const struct hist *h)
 {
 	printf("  \"%s\": {\"n\": %" PRIu64 ", \"mean\": %.1f, \"p50\": %.1f, \"p90\": %.1f, "
 	       "\"p99\": %.1f, \"p999\": %.1f, \"max\": %.1f},\n",
-		name, h->n, h->n ? h->sum / (double)h->n / 1e3 : 0.0,
-		(double)hist_quantile(h, .5) / 1e3, (double)hist_quantile(h, .9) / 1e3,
-		(double)hist_quantile(h, .99) / 1e3, (double)hist_quantile(h, .999) / 1e3,
-		(double)h->max / 1e3);
+		name, h->n, h->n ? h->sum / (double)h->n / 1e3 : 0.0, (double)hist_quantile(h, .5) / 1e3,
+		(double)hist_quantile(h, .9) / 1e3, (double)hist_quantile(h, .99) / 1e3,
+		(double)hist_quantile(h, .999) / 1e3, (double)h->max / 1e3);
 }
 
 static void
@@ -1354,8 +1338,7 @@ report(struct worker *ws, double elapsed)
 		for (int k = 0; k < 6; k++)
 			ADD(status[k]);
 		for (int h = 0; h < 2; h++) {
-			struct hist *to = h ? &t->conn_lat : &t->lat,
-				    *from = h ? &s->conn_lat : &s->lat;
+			struct hist *to = h ? &t->conn_lat : &t->lat, *from = h ? &s->conn_lat : &s->lat;
 			to->n += from->n;
 			to->sum += from->sum;
 			if (from->max > to->max)
@@ -1386,8 +1369,7 @@ report(struct worker *ws, double elapsed)
 		mode_name[opt.mode], proto_name[opt.proto], opt.target, opt.conns, opt.threads);
 	printf("  \"think_ms\": %.3f, \"rate_wanted\": %.1f, \"split_ms\": %.3f, \"t0_mono_s\": %.6f, "
 	       "\"elapsed_s\": %.3f,\n",
-		(double)opt.think / 1e6, opt.rate, (double)opt.split / 1e6, (double)t0 / 1e9,
-		elapsed);
+		(double)opt.think / 1e6, opt.rate, (double)opt.split / 1e6, (double)t0 / 1e9, elapsed);
 	printf("  \"attempts\": %" PRIu64 ", \"ok\": %" PRIu64 ", \"failed_total\": %" PRIu64
 	       ", \"inflight_at_end\": %" PRIu64 ", \"accounting_exact\": %s,\n",
 		t->attempts, t->ok, failed, t->inflight,
@@ -1405,18 +1387,17 @@ report(struct worker *ws, double elapsed)
 		printf("%s\"%s\": %" PRIu64, k > K_FAILURES ? ", " : "", kind_name[k], t->kinds[k]);
 	printf("},\n");
 	if (opt.proto == P_HTTP)
-		printf("  \"http_status\": {\"1xx\": %" PRIu64 ", \"2xx\": %" PRIu64
-		       ", \"3xx\": %" PRIu64 ", \"4xx\": %" PRIu64 ", \"5xx\": %" PRIu64 "},\n",
+		printf("  \"http_status\": {\"1xx\": %" PRIu64 ", \"2xx\": %" PRIu64 ", \"3xx\": %" PRIu64
+		       ", \"4xx\": %" PRIu64 ", \"5xx\": %" PRIu64 "},\n",
 			t->status[1], t->status[2], t->status[3], t->status[4], t->status[5]);
 	if (opt.mode == M_HOLD)
 		printf("  \"hold\": {\"opened\": %" PRIu64 ", \"alive_at_end\": %" PRIu64
 		       ", \"lost\": %" PRIu64 ", \"lost_first_s\": %.3f, \"lost_last_s\": %.3f},\n",
-			t->opened, t->alive_at_end, t->opened - t->alive_at_end,
-			(double)t->lost_first / 1e9, (double)t->lost_last / 1e9);
+			t->opened, t->alive_at_end, t->opened - t->alive_at_end, (double)t->lost_first / 1e9,
+			(double)t->lost_last / 1e9);
 	if (opt.mode == M_STREAM)
 		printf("  \"stream\": {\"streams_opened\": %" PRIu64 ", \"streams_lost\": %" PRIu64
-		       ", \"corrupt_streams\": %" PRIu64 ", \"bytes_in_flight_lost\": %" PRIu64
-		       "},\n",
+		       ", \"corrupt_streams\": %" PRIu64 ", \"bytes_in_flight_lost\": %" PRIu64 "},\n",
 			t->connects, t->streams_lost, t->corrupt_streams, t->inflight_bytes_lost);
 	if (t->unix_eagain)
 		printf("  \"unix_backlog_waits\": %" PRIu64 ",\n", t->unix_eagain);
@@ -1426,8 +1407,7 @@ report(struct worker *ws, double elapsed)
 			struct sample *s = &ws[i].s.samples[k];
 			printf("%s\n    {\"t\": %.4f, \"kind\": \"%s\", \"err\": %d, \"conn\": %d, \"req\": %" PRIu64
 			       "}",
-				first ? "" : ",", s->t, kind_name[s->kind], s->err, s->conn,
-				s->reqno);
+				first ? "" : ",", s->t, kind_name[s->kind], s->err, s->conn, s->reqno);
 		}
 	printf("],\n");
 	if (opt.series) {
@@ -1540,20 +1520,17 @@ parse_options(int argc, char **argv)
 		OPT_SAMPLES,
 		OPT_SEED
 	};
-	static const struct option lo[] = { { "mode", 1, 0, OPT_MODE },
-		{ "proto", 1, 0, OPT_PROTO }, { "requests", 1, 0, OPT_REQUESTS },
-		{ "think", 1, 0, OPT_THINK }, { "rate", 1, 0, OPT_RATE },
+	static const struct option lo[] = { { "mode", 1, 0, OPT_MODE }, { "proto", 1, 0, OPT_PROTO },
+		{ "requests", 1, 0, OPT_REQUESTS }, { "think", 1, 0, OPT_THINK }, { "rate", 1, 0, OPT_RATE },
 		{ "timeout", 1, 0, OPT_TIMEOUT }, { "connect-timeout", 1, 0, OPT_CTIMEOUT },
-		{ "backoff", 1, 0, OPT_BACKOFF }, { "drain", 1, 0, OPT_DRAIN },
-		{ "split", 1, 0, OPT_SPLIT }, { "size", 1, 0, OPT_SIZE },
-		{ "depth", 1, 0, OPT_DEPTH }, { "path", 1, 0, OPT_PATH },
-		{ "host", 1, 0, OPT_HOST }, { "expect", 1, 0, OPT_EXPECT },
-		{ "send", 1, 0, OPT_SEND }, { "client-close", 0, 0, OPT_CCLOSE },
-		{ "period", 1, 0, OPT_PERIOD }, { "ramp", 1, 0, OPT_RAMP },
-		{ "reconnect", 0, 0, OPT_RECONNECT }, { "sources", 1, 0, OPT_SOURCES },
-		{ "ready-file", 1, 0, OPT_READY }, { "series", 0, 0, OPT_SERIES },
-		{ "samples", 1, 0, OPT_SAMPLES }, { "seed", 1, 0, OPT_SEED }, { "help", 0, 0, 'h' },
-		{ 0, 0, 0, 0 } };
+		{ "backoff", 1, 0, OPT_BACKOFF }, { "drain", 1, 0, OPT_DRAIN }, { "split", 1, 0, OPT_SPLIT },
+		{ "size", 1, 0, OPT_SIZE }, { "depth", 1, 0, OPT_DEPTH }, { "path", 1, 0, OPT_PATH },
+		{ "host", 1, 0, OPT_HOST }, { "expect", 1, 0, OPT_EXPECT }, { "send", 1, 0, OPT_SEND },
+		{ "client-close", 0, 0, OPT_CCLOSE }, { "period", 1, 0, OPT_PERIOD },
+		{ "ramp", 1, 0, OPT_RAMP }, { "reconnect", 0, 0, OPT_RECONNECT },
+		{ "sources", 1, 0, OPT_SOURCES }, { "ready-file", 1, 0, OPT_READY },
+		{ "series", 0, 0, OPT_SERIES }, { "samples", 1, 0, OPT_SAMPLES }, { "seed", 1, 0, OPT_SEED },
+		{ "help", 0, 0, 'h' }, { 0, 0, 0, 0 } };
 	int o;
 	while ((o = getopt_long(argc, argv, "a:u:c:t:d:h", lo, NULL)) != -1) {
 		switch (o) {
@@ -1677,8 +1654,8 @@ parse_options(int argc, char **argv)
 		usage();
 	if (opt.mode == M_STREAM)
 		opt.proto = P_ECHO;
-	if (opt.conns < 1 || opt.threads < 1 || opt.depth < 1 || opt.size < 1 ||
-		opt.duration <= 0 || opt.threads > opt.conns || opt.sources < 1 || opt.ramp <= 0)
+	if (opt.conns < 1 || opt.threads < 1 || opt.depth < 1 || opt.size < 1 || opt.duration <= 0 ||
+		opt.threads > opt.conns || opt.sources < 1 || opt.ramp <= 0)
 		die("bad number among the options");
 	if (opt.expect)
 		opt.expect_len = strlen(opt.expect);
@@ -1686,9 +1663,8 @@ parse_options(int argc, char **argv)
 		req_buf = strdup(opt.send_text);
 		req_len = strlen(req_buf);
 	} else if (opt.proto == P_HTTP) {
-		int n = asprintf(&req_buf,
-			"GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: hammer\r\n%s\r\n", opt.path,
-			opt.host,
+		int n = asprintf(&req_buf, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: hammer\r\n%s\r\n",
+			opt.path, opt.host,
 			opt.mode == M_NEW && !opt.client_close ? "Connection: close\r\n" : "");
 		req_len = n < 0 ? 0 : (size_t)n;
 	}
@@ -1731,7 +1707,7 @@ main(int argc, char **argv)
 		w->ep = epoll_create1(EPOLL_CLOEXEC);
 		if (opt.requests)
 			w->max_attempts = opt.requests / (uint64_t)opt.threads +
-					  ((uint64_t)i < opt.requests % (uint64_t)opt.threads);
+			                  ((uint64_t)i < opt.requests % (uint64_t)opt.threads);
 		if (!w->conns || !w->heap || !w->ticks || !w->s.samples || w->ep < 0)
 			die("out of memory");
 		for (int k = 0; k < w->nconns; k++) {

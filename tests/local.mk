@@ -4,6 +4,7 @@ include tests/unit/config.mk
 include tests/unit/master.mk
 include tests/config/local.mk
 include tests/fuzz/local.mk
+include tests/ctl/local.mk
 
 # The load generator of the scenarios and of the benchmark.
 check_PROGRAMS += tests/hammer

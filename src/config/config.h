@@ -73,7 +73,14 @@ struct config {
 		uint64_t max_delay_us;
 		uint64_t stable_us;
 	} restart;
+	struct { /* a worker is replaced when it has reached one of these; 0: never */
+		uint64_t age_us;
+		unsigned requests;
+		uint64_t memory; /* bytes, resident */
+		unsigned jitter; /* percent: by so much less than that, by chance */
+	} recycle;
 	uint64_t hang_timeout_us; /* 0: none */
+	uint64_t lame_duck_us;    /* how long a stop goes on accepting first */
 	struct {
 		unsigned connections; /* per worker; 0: no limit */
 		unsigned open_files;  /* per worker; 0: as inherited */

@@ -1,6 +1,7 @@
 # Layer "config": the configuration file, read, checked and compared. Above: base.
 noinst_LIBRARIES += src/libconfig.a
 src_libconfig_a_SOURCES = \
+	src/config/bytes.c src/config/bytes.h \
 	src/config/config.c src/config/config.h \
 	src/config/diff.c \
 	src/config/duration.c src/config/duration.h \

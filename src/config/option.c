@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "config/bytes.h"
 #include "config/duration.h"
 #include "config/syntax.h"
 
@@ -164,6 +165,36 @@ format_time(const struct option *option, const void *field)
 }
 
 static int
+read_size(const struct option *option, const struct value *value, void *field, char **ret_why)
+{
+	uint64_t bytes = 0;
+	int r = -EINVAL;
+
+	if (value->type == VALUE_INTEGER) {
+		bytes = (uint64_t)value->integer;
+		r = value->integer < 0 ? -ERANGE : 0;
+	} else if (value->type == VALUE_STRING) {
+		r = bytes_parse(value->string, &bytes);
+	}
+	if (r == -EINVAL)
+		return reject(ret_why, "is no size (try \"64MiB\", \"512KiB\" or a number of bytes)");
+	if (r == -ERANGE || (r == 0 && (bytes < option->min || bytes > option->max)))
+		return reject_range(option, "is out of range", ret_why);
+	if (r == 0)
+		*(uint64_t *)field = bytes;
+	return r;
+}
+
+static char *
+format_size(const struct option *option, const void *field)
+{
+	const uint64_t bytes = *(const uint64_t *)field;
+	char buf[BYTES_TEXT_MAX];
+
+	return strdup(!option->fallback && bytes == 0 ? "(none)" : bytes_format(bytes, buf));
+}
+
+static int
 read_choice(const struct option *option, const struct value *value, void *field, char **ret_why)
 {
 	for (const struct option_choice *choice = option->choices; choice->name; choice++)
@@ -213,6 +244,7 @@ static const struct {
 	[OPTION_BOOLEAN] = { read_boolean, format_boolean },
 	[OPTION_STRING] = { read_string, format_string },
 	[OPTION_TIME] = { read_time, format_time },
+	[OPTION_SIZE] = { read_size, format_size },
 	[OPTION_CHOICE] = { read_choice, format_choice },
 	[OPTION_MODE] = { read_mode, format_mode },
 };
@@ -238,6 +270,7 @@ char *
 option_format_range(const struct option *option)
 {
 	char min[DURATION_TEXT_MAX], max[DURATION_TEXT_MAX];
+	_Static_assert(BYTES_TEXT_MAX <= DURATION_TEXT_MAX, "one buffer for both");
 
 	if (option->max == 0 && option->type != OPTION_CHOICE && option->type != OPTION_BOOLEAN)
 		return strdup("");
@@ -249,6 +282,9 @@ option_format_range(const struct option *option)
 	case OPTION_TIME:
 		return text_format(
 			"%s to %s", duration_format(option->min, min), duration_format(option->max, max));
+	case OPTION_SIZE:
+		return text_format(
+			"%s to %s", bytes_format(option->min, min), bytes_format(option->max, max));
 	default:
 		return text_format("%llu to %llu%s", (unsigned long long)option->min,
 			(unsigned long long)option->max, option->automatic ? ", or \"auto\"" : "");

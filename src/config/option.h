@@ -17,6 +17,7 @@ enum option_type {      /* … and its field in the struct */
 	OPTION_BOOLEAN, /* bool */
 	OPTION_STRING,  /* char *, allocated; NULL: not given */
 	OPTION_TIME,    /* uint64_t, microseconds */
+	OPTION_SIZE,    /* uint64_t, bytes */
 	OPTION_CHOICE,  /* int: the value of one of `choices` */
 	OPTION_MODE,    /* mode_t, from "0660" */
 	OPTION_SPECIAL, /* none: code of its own reads it, but it is known, documented and compared like all others */
@@ -32,7 +33,7 @@ struct option {
 	enum option_type type;
 	size_t offset;        /* of the field */
 	const char *fallback; /* the default, as value_of_text reads it; NULL: none, the field stays zero */
-	uint64_t min, max;    /* integer, time: the limits, both allowed */
+	uint64_t min, max;    /* integer, time, size: the limits, both allowed */
 	const struct option_choice *choices;
 	unsigned (*automatic)(void); /* integer: what "auto" stands for; NULL: it is not allowed */
 	enum config_effect effect;

@@ -116,7 +116,9 @@ wait_answer(struct following *f, struct client_call *call, struct client_answer 
 
 		if (r < 0)
 			return r;
-		if (f->call && client_call_state(call) != CLIENT_ENDED)
+		if (f->call && client_call_state(f->call) == CLIENT_ENDED)
+			following_done(f); /* nothing new will be known */
+		else if (f->call && client_call_state(call) != CLIENT_ENDED)
 			progress_draw(f->progress);
 	}
 	return client_call_result(call, ret);

@@ -31,7 +31,8 @@ struct client_call {
 	void *arg;
 	uint64_t timeout_us;
 	enum client_state state;
-	char *body; /* what has come; NULL: nothing, or on_data took it */
+	bool has_head; /* of the answer */
+	char *body;    /* what has come; NULL: nothing, or on_data took it */
 	size_t len;
 	int data_error; /* negative errno that ended it; 0: none */
 	CURLcode code;  /* once ended */
@@ -105,8 +106,10 @@ take_header(char *data, size_t size, size_t n, void *arg)
 	const size_t len = size * n;
 
 	if ((len == 2 && memcmp(data, "\r\n", 2) == 0) || (len == 1 && *data == '\n'))
-		if (http_status(call) >= 200)
+		if (http_status(call) >= 200) {
 			call->state = CLIENT_OPEN;
+			call->has_head = true;
+		}
 	return len;
 }
 
@@ -270,16 +273,15 @@ static int
 fail_to_connect(const struct client_call *call)
 {
 	struct client *client = call->client;
-	long said = 0;
-	int error;
+	long error = 0;
 
-	curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &said);
-	error = said > 0 ? (int)said : ECONNREFUSED;
-	if (error == EACCES || error == EPERM)
+	curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &error);
+	if (error == 0) /* EAGAIN, which libcurl has taken for "under way" */
 		return client_set_error(
-			client, -error, "may not connect to %s: %s", client->socket_path, strerror(error));
-	return client_set_error(
-		client, -error, "no daemon answers at %s: %s", client->socket_path, strerror(error));
+			client, -EAGAIN, "no daemon answers at %s: its queue is full", client->socket_path);
+	return client_set_error(client, -(int)error, "%s %s: %s",
+		error == EACCES || error == EPERM ? "may not connect to" : "no daemon answers at",
+		client->socket_path, strerror((int)error));
 }
 
 static int
@@ -296,6 +298,13 @@ fail_by_data(const struct client_call *call)
 }
 
 static int
+fail_by_end(const struct client_call *call)
+{
+	return client_set_error(call->client, -ECONNRESET, "the daemon at %s went away without an answer",
+		call->client->socket_path);
+}
+
+static int
 fail_by_code(const struct client_call *call)
 {
 	struct client *client = call->client;
@@ -303,18 +312,15 @@ fail_by_code(const struct client_call *call)
 	switch (call->code) {
 	case CURLE_COULDNT_CONNECT:
 		return fail_to_connect(call);
-	case CURLE_SEND_ERROR: /* a full queue ends here too: libcurl takes EAGAIN for "under way" */
-		return client_set_error(
-			client, -ECONNRESET, "the daemon at %s takes no connection", client->socket_path);
 	case CURLE_OPERATION_TIMEDOUT:
 		return client_set_error(client, -ETIMEDOUT,
 			"the daemon at %s does not answer: waited for %.3g s", client->socket_path,
 			(double)call->timeout_us / (double)US_PER_SEC);
 	case CURLE_GOT_NOTHING:
 	case CURLE_RECV_ERROR:
+	case CURLE_SEND_ERROR:
 	case CURLE_PARTIAL_FILE:
-		return client_set_error(client, -ECONNRESET, "the daemon at %s went away without an answer",
-			client->socket_path);
+		return fail_by_end(call);
 	case CURLE_OUT_OF_MEMORY:
 		return client_set_error(client, -ENOMEM, "out of memory");
 	default:
@@ -330,6 +336,8 @@ client_call_result(const struct client_call *call, struct client_answer *ret)
 		return fail_by_data(call);
 	if (call->code != CURLE_OK)
 		return fail_by_code(call);
+	if (!call->has_head) /* cut off there, libcurl calls it complete */
+		return fail_by_end(call);
 	*ret = (struct client_answer){
 		.status = http_status(call),
 		.body = call->body ? call->body : "",

@@ -96,7 +96,7 @@ print_for_person(const struct ctl *ctl, const json_t *event)
 	putchar('\n');
 }
 
-/* An events_fn. */
+/* An events_fn. -ECANCELED when nobody takes the output. */
 static int
 print_event(const json_t *event, void *arg)
 {
@@ -106,9 +106,7 @@ print_event(const json_t *event, void *arg)
 		print_for_person(printing->ctl, event);
 	else if (api_print(event, JSON_COMPACT, stdout) < 0)
 		return client_set_error(printing->ctl->client, -ENOMEM, "out of memory");
-	if (fflush(stdout) != 0)
-		return client_set_error(printing->ctl->client, -errno, "cannot write: %s", strerror(errno));
-	return 0;
+	return fflush(stdout) == 0 ? 0 : -ECANCELED;
 }
 
 /* Follows the stream to its end; there is none but by an error. */
@@ -143,9 +141,10 @@ events_run(struct ctl *ctl, int argc, char **argv)
 	struct printing printing = { ctl, !ctl->out.is_terminal };
 	const struct ctl_option options[] = { { "json", &printing.is_json, NULL } };
 	char **arguments;
-	int status;
+	int r;
 
-	if (ctl_parse(ctl, argc, argv, options, ARRAY_LEN(options), 0, 0, &arguments, &status) < 0)
-		return status;
-	return ctl_fail(ctl, follow(ctl, &printing));
+	if (ctl_parse(ctl, argc, argv, options, ARRAY_LEN(options), 0, 0, &arguments, &r) < 0)
+		return r;
+	r = follow(ctl, &printing);
+	return r == -ECANCELED ? CTL_OK : ctl_fail(ctl, r); /* main says what is wrong with the output */
 }

@@ -10,8 +10,7 @@
  *  - any number of empty lines, CRs and LFs before the request line; one empty line is what the standard wants to be ignored
  *  - a request line with more than one space between its parts, without a version, or with a version like "HXYZ/1.1"
  *  - methods ended by other characters than a space
- *
- * Values are left to the library: it refuses NUL and other control characters there, strict or not.
+ *  - control characters, NUL among them, as the first of a value
  */
 #include "http/head.h"
 
@@ -91,12 +90,25 @@ check_request_line(const char *line, size_t len)
 	return 0;
 }
 
+/* No control characters but tabs. Without a way out of the loop, so that it is done for many bytes at once. */
+static bool
+is_clean(const char *at, size_t len)
+{
+	bool clean = true;
+
+	for (size_t i = 0; i < len; i++)
+		clean &= ((unsigned char)at[i] >= ' ' && at[i] != 0x7f) || at[i] == '\t';
+	return clean;
+}
+
 int
 http_head_check_field(const char *line, size_t len)
 {
 	size_t name = token_len(line, len);
 
-	return is_ended_well(line, len) && name > 0 && line[name] == ':' ? 0 : 400;
+	if (!is_ended_well(line, len) || name == 0 || line[name] != ':')
+		return 400;
+	return is_clean(line + name, len - name - CRLF_LEN) ? 0 : 400;
 }
 
 /* One complete line. Sets head->end at the last one. */

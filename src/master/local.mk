@@ -9,6 +9,7 @@ src_libmaster_a_SOURCES = \
 	src/master/log_event.c src/master/log_event.h \
 	src/master/master.c src/master/master.h \
 	src/master/pool.c src/master/pool.h \
+	src/master/recycle.c src/master/recycle.h \
 	src/master/reload.c src/master/reload.h \
 	src/master/report.c src/master/report.h \
 	src/master/roll_rule.c src/master/roll_rule.h \
@@ -17,5 +18,6 @@ src_libmaster_a_SOURCES = \
 	src/master/slot_rule.c src/master/slot_rule.h \
 	src/master/spawn.c src/master/spawn.h \
 	src/master/unix_socket.c src/master/unix_socket.h \
+	src/master/wish.c src/master/wish.h \
 	src/master/worker.c src/master/worker.h \
 	src/master/worker_state.c src/master/worker_state.h

@@ -8,8 +8,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "master/log_event.h"
+#include "master/recycle.h"
 #include "master/reload.h"
 #include "master/report.h"
+#include "master/wish.h"
 #include "systemd/journal.h"
 #include "systemd/listen_fds.h"
 #include "systemd/notify.h"
@@ -54,13 +56,6 @@ static const struct master_signal signals[] = {
 
 enum { N_SIGNALS = sizeof(signals) / sizeof(signals[0]) };
 
-/* What a signal asks for; at most one of each kind waits. */
-struct wish {
-	struct reload *reload;
-	struct reload_request request;
-	bool waits; /* has not begun */
-};
-
 struct master {
 	const struct master_options *options;
 	const struct master_extension *extension; /* NULL: none */
@@ -70,7 +65,9 @@ struct master {
 	struct candidate first; /* the configuration of the start */
 	struct reload reload;
 	struct wish hup, ttin, ttou;
-	enum master_state state; /* written by enter_state alone */
+	struct recycle recycle;
+	struct event *on_lame_duck; /* while a stop still accepts */
+	enum master_state state;    /* written by enter_state alone */
 	uint64_t started_us;
 	int exit_status;
 	struct event *on_signal[N_SIGNALS];
@@ -223,6 +220,7 @@ on_commit(struct pool *pool, void *arg)
 	struct master *m = arg;
 
 	use_log_options(m, pool->running->config);
+	recycle_apply(&m->recycle, pool->running->config);
 	if (m->extension)
 		m->extension->commit(m->extension->arg);
 	reload_on_commit(&m->reload);
@@ -282,50 +280,29 @@ on_reload_end(struct reload *reload, void *arg)
 
 /* ---- signals ---- */
 
-/* Nobody waits for this verdict; so the request is free for the next signal. */
-static void
-on_signal_begin(struct reload_request *request)
-{
-	struct wish *wish = request->arg;
-
-	reload_withdraw(wish->reload, request);
-	wish->waits = false;
-}
-
-/* A wish that waits already will see what this one is about. */
-static void
-ask(struct master *m, struct wish *wish, enum reload_kind kind, int delta, const char *origin)
-{
-	if (m->state == MASTER_STOPPING || wish->waits)
-		return;
-	*wish = (struct wish){
-		.reload = &m->reload,
-		.waits = true,
-		.request = { .kind = kind,
-			.delta = delta,
-			.origin = origin,
-			.on_begin = on_signal_begin,
-			.arg = wish },
-	};
-	reload_ask(&m->reload, &wish->request);
-}
-
 static void
 on_hup(struct master *m, const char *name)
 {
-	ask(m, &m->hup, RELOAD_FILE, 0, name);
+	wish_ask(&m->hup, &m->reload, &(struct reload_request){ .kind = RELOAD_FILE, .origin = name });
+}
+
+static void
+scale(struct master *m, struct wish *wish, int delta, const char *name)
+{
+	wish_ask(wish, &m->reload,
+		&(struct reload_request){ .kind = RELOAD_SCALE, .delta = delta, .origin = name });
 }
 
 static void
 on_ttin(struct master *m, const char *name)
 {
-	ask(m, &m->ttin, RELOAD_SCALE, 1, name);
+	scale(m, &m->ttin, 1, name);
 }
 
 static void
 on_ttou(struct master *m, const char *name)
 {
-	ask(m, &m->ttou, RELOAD_SCALE, -1, name);
+	scale(m, &m->ttou, -1, name);
 }
 
 /* event: a stop under way */
@@ -339,10 +316,21 @@ on_stop_time(evutil_socket_t fd, short what, void *arg)
 	report_status(m);
 }
 
+/* event: load balancers have had their time to notice */
+static void
+on_lame_duck(evutil_socket_t fd, short what, void *arg)
+{
+	struct master *m = arg;
+
+	(void)fd, (void)what;
+	pool_stop(m->pool);
+}
+
 static void
 stop(struct master *m, const char *name)
 {
-	struct timeval interval = clock_timeval(STOP_REPORT_US);
+	uint64_t lame_duck_us = m->pool->running ? m->pool->running->config->lame_duck_us : 0;
+	struct timeval interval = clock_timeval(STOP_REPORT_US), lame_duck = clock_timeval(lame_duck_us);
 
 	log_event(LOG_NOTICE, EVENT_DAEMON_STOPPING, NULL, "stopping (%s)", name);
 	enter_state(m, MASTER_STOPPING);
@@ -350,7 +338,13 @@ stop(struct master *m, const char *name)
 	event_add(m->on_stop_time, &interval);
 	candidate_done(&m->first);
 	reload_cancel(&m->reload);
-	pool_stop(m->pool);
+	if (lame_duck_us == 0) {
+		pool_stop(m->pool);
+		return;
+	}
+	log_event(LOG_NOTICE, EVENT_DAEMON_STOPPING, NULL, "still accepting for %.1f s (lame_duck)",
+		(double)lame_duck_us / (double)US_PER_SEC);
+	event_add(m->on_lame_duck, &lame_duck);
 }
 
 static void
@@ -368,6 +362,9 @@ on_quit(struct master *m, const char *name)
 	if (m->state != MASTER_STOPPING)
 		stop(m, name);
 	log_event(LOG_NOTICE, EVENT_DAEMON_STOPPING, NULL, "stopping at once (%s)", name);
+	event_del(m->on_lame_duck);
+	if (!m->pool->stopping)
+		pool_stop(m->pool);
 	pool_stop_now(m->pool);
 }
 
@@ -535,7 +532,10 @@ master_init(struct master *m, const struct master_options *options, const struct
 	};
 	reload_init(&m->reload);
 	m->on_stop_time = event_new(m->base, -1, EV_PERSIST, on_stop_time, m);
-	return m->on_stop_time && start_watchdog(m) && catch_signals(m);
+	m->on_lame_duck = evtimer_new(m->base, on_lame_duck, m);
+	return m->on_stop_time && m->on_lame_duck &&
+	       recycle_init(&m->recycle, m->base, m->pool, &m->reload) == 0 && start_watchdog(m) &&
+	       catch_signals(m);
 }
 
 static void
@@ -552,8 +552,11 @@ master_done(struct master *m)
 			event_free(m->on_signal[i]);
 	if (m->on_watchdog)
 		event_free(m->on_watchdog);
+	recycle_done(&m->recycle);
 	if (m->on_stop_time)
 		event_free(m->on_stop_time);
+	if (m->on_lame_duck)
+		event_free(m->on_lame_duck);
 	if (m->base)
 		event_base_free(m->base);
 }

@@ -76,12 +76,12 @@ answer(struct reload *r, struct reload_request *request, const struct outcome *o
 }
 
 static void
-answer_all(struct reload *r)
+answer_all(struct reload *r, const struct outcome *outcome)
 {
 	struct reload_request *request;
 
 	while ((request = TAILQ_FIRST(&r->served)))
-		answer(r, request, &r->last);
+		answer(r, request, outcome);
 }
 
 /* What the roll has counted up to now. */
@@ -107,22 +107,29 @@ outcome_done(struct outcome *outcome)
 	problems_done(&outcome->problems);
 }
 
-/* The one way in which a reload ends. */
+/* The one way in which a reload ends. That of a slot is no news of the configuration. */
 static void
 conclude(struct reload *r, enum verdict verdict, const char *error)
 {
+	struct outcome outcome;
+
 	fill_in(r, verdict);
 	snprintf(r->next.error, sizeof(r->next.error), "%s", error);
 	log_verdict(&r->next);
-	outcome_done(&r->last);
-	r->last = r->next;
+	outcome = r->next;
 	problems_init(&r->next.changes);
 	problems_init(&r->next.problems);
 	candidate_done(&r->candidate);
-	r->verdicts[verdict]++;
+	if (r->kind != RELOAD_RESTART) {
+		outcome_done(&r->last);
+		r->last = outcome;
+		r->verdicts[verdict]++;
+	}
 	r->under_way = false;
 	r->on_end(r, r->arg);
-	answer_all(r);
+	answer_all(r, &outcome);
+	if (r->kind == RELOAD_RESTART)
+		outcome_done(&outcome);
 	reload_resume(r);
 }
 
@@ -237,6 +244,7 @@ begin(struct reload *r)
 	problems_init(&r->candidate.problems);
 	first = take_waiting(r);
 	wish = *first;
+	r->kind = wish.kind;
 	r->on_begin(r, r->arg);
 	if (wish.kind == RELOAD_RESTART)
 		LOG_RELOAD(
@@ -275,10 +283,29 @@ reload_done(struct reload *r)
 	outcome_done(&r->next);
 }
 
+static const char closed_text[] = "the daemon stops";
+
+/* To one who asked when it was too late. */
+static void
+refuse(const struct reload *r, struct reload_request *request)
+{
+	struct outcome none = { .verdict = VERDICT_REJECTED, .started_us = clock_now_us() };
+
+	snprintf(none.error, sizeof(none.error), "%s", closed_text);
+	if (r->pool->running)
+		none.generation = r->pool->running->number;
+	if (request->on_verdict)
+		request->on_verdict(request, &none);
+}
+
 void
 reload_ask(struct reload *r, struct reload_request *request)
 {
 	request->id = 0;
+	if (r->closed) {
+		refuse(r, request);
+		return;
+	}
 	TAILQ_INSERT_TAIL(&r->waiting, request, entry);
 	reload_resume(r);
 }
@@ -296,7 +323,7 @@ void
 reload_resume(struct reload *r)
 {
 	if (!TAILQ_EMPTY(&r->waiting) && !r->under_way && r->pool->running &&
-		r->pool->roll.state == ROLL_IDLE && !r->pool->stopping)
+		r->pool->roll.state == ROLL_IDLE && !r->closed)
 		begin(r);
 }
 
@@ -331,19 +358,16 @@ reload_on_roll_end(struct reload *r, enum roll_result result)
 void
 reload_cancel(struct reload *r)
 {
-	struct outcome none = { .verdict = VERDICT_REJECTED, .error = "the daemon stops" };
 	struct reload_request *request;
 
-	if (r->pool->running)
-		none.generation = r->pool->running->number;
+	r->closed = true;
 	while ((request = TAILQ_FIRST(&r->waiting))) {
 		TAILQ_REMOVE(&r->waiting, request, entry);
-		if (request->on_verdict)
-			request->on_verdict(request, &none);
+		refuse(r, request);
 	}
 	/* a roll under way ends with the pool */
 	if (r->under_way && r->pool->roll.state == ROLL_IDLE) {
-		problems_add(&r->candidate.problems, NULL, 0, "%s", none.error);
+		problems_add(&r->candidate.problems, NULL, 0, "%s", closed_text);
 		reject(r);
 	}
 }

@@ -79,9 +79,11 @@ struct reload {
 	struct reload_request_list waiting; /* for their turn */
 	struct reload_request_list
 		served; /* by the one under way; empty: none is, or all have been answered */
+	bool closed;    /* the daemon stops: nothing more is begun */
 	bool under_way;
-	bool must_roll; /* somebody wants the one under way to roll even if no option has changed */
-	uint64_t id;    /* of the last that began */
+	enum reload_kind kind; /* of the one under way */
+	bool must_roll;        /* somebody wants the one under way to roll even if no option has changed */
+	uint64_t id;           /* of the last that began */
 	struct candidate candidate;
 	struct outcome last; /* verdict and numbers of the one before, until the one under way has its own */
 	struct outcome next; /* what is known of the one under way */
@@ -93,7 +95,7 @@ void reload_init(struct reload *reload);
 /* Frees what it holds; requests are forgotten. */
 void reload_done(struct reload *reload);
 
-/* Asks. */
+/* Asks. Once the daemon stops, the answer comes before this returns. */
 void reload_ask(struct reload *reload, struct reload_request *request);
 
 /* Takes a request back that has no verdict yet: the reload goes on without its asker. */

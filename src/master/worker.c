@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/random.h>
 #include <sys/wait.h>
 
 static void worker_input(struct worker *w, enum worker_input input, const char *reason);
@@ -614,6 +615,7 @@ worker_start(const struct worker_host *host, unsigned slot, struct generation *g
 		errno = -r;
 		return NULL;
 	}
+	(void)!getrandom(&w->dice, sizeof(w->dice), GRND_NONBLOCK);
 	w->started_us = w->state_since_us = clock_now_us();
 	arm(w->on_deadline, state_timeout(w));
 	about = *WORKER_ABOUT(w);

@@ -61,6 +61,7 @@ struct worker {
 	struct generation *generation;
 	enum worker_state state;
 	pid_t pid;
+	unsigned char dice; /* random, of its own: spreads what would come to all at once */
 	int pidfd;
 	int control_fd;
 	int status_fd;

@@ -48,7 +48,7 @@ check_no_options(const struct config *config, struct problems *problems)
 	static const struct option_table none = { .n = 0 };
 
 	if (config_read_service(config, &none, NULL, problems) < 0)
-		config_add_problem(config, "service", problems, "service: out of memory");
+		config_add_problem(config, "service", problems, "out of memory");
 }
 
 void

@@ -25,14 +25,16 @@ print_value(const char *name, const char *value, enum config_effect effect, void
 }
 
 static void
-print_change(const char *name, const char *old_value, const char *new_value, enum config_effect effect, void *arg)
+print_change(
+	const char *name, const char *old_value, const char *new_value, enum config_effect effect, void *arg)
 {
 	(void)arg;
 	printf("%s: %s -> %s%s\n", name, old_value, new_value, effect == CONFIG_EFFECT_LIVE ? " (live)" : "");
 }
 
 static void
-on_difference(const char *name, const char *old_value, const char *new_value, enum config_effect effect, void *arg)
+on_difference(
+	const char *name, const char *old_value, const char *new_value, enum config_effect effect, void *arg)
 {
 	bool *differs = arg;
 
@@ -57,7 +59,8 @@ static bool
 same_places(const struct config *a, const struct config *b)
 {
 	for (size_t i = 0; i < a->n_listen; i++)
-		if (a->listen[i].line != b->listen[i].line || strcmp(a->listen[i].file, b->listen[i].file) != 0)
+		if (a->listen[i].line != b->listen[i].line ||
+			strcmp(a->listen[i].file, b->listen[i].file) != 0)
 			return false;
 	return true;
 }
@@ -137,8 +140,9 @@ print_table(const char *group, const struct option_table *table)
 		const struct option *option = &table->option[i];
 		cleanup_free char *range = option_format_range(option);
 
-		printf("%s%s\t%s\t%s\t%s\t%s\n", group, option->name, option->fallback ? option->fallback : "",
-			range ? range : "", option->effect == CONFIG_EFFECT_LIVE ? "live" : "roll", option->help);
+		printf("%s%s\t%s\t%s\t%s\t%s\n", group, option->name,
+			option->fallback ? option->fallback : "", range ? range : "",
+			option->effect == CONFIG_EFFECT_LIVE ? "live" : "roll", option->help);
 	}
 }
 

@@ -1,1 +1,20 @@
-# Nothing yet.
+# Fuzz targets. "make check" runs them over the kept corpus; tests/fuzz/run fuzzes, with clang.
+fuzz_replays = \
+	tests/fuzz/fuzz-config-replay \
+	tests/fuzz/fuzz-line-replay
+
+check_PROGRAMS += $(fuzz_replays)
+TESTS += $(fuzz_replays)
+
+tests_fuzz_fuzz_config_replay_SOURCES = tests/fuzz/fuzz_config.c tests/fuzz/replay.c
+tests_fuzz_fuzz_config_replay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"config"' -UNDEBUG
+tests_fuzz_fuzz_config_replay_LDADD = src/libconfig.a src/libbase.a $(LIBCONFIG_LIBS)
+tests_fuzz_fuzz_line_replay_SOURCES = tests/fuzz/fuzz_line.c tests/fuzz/replay.c
+tests_fuzz_fuzz_line_replay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"line"' -UNDEBUG
+tests_fuzz_fuzz_line_replay_LDADD = src/libipc.a src/libbase.a
+
+EXTRA_DIST += \
+	tests/fuzz/config.dict \
+	tests/fuzz/corpus \
+	tests/fuzz/line.dict \
+	tests/fuzz/run

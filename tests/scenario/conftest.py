@@ -62,7 +62,9 @@ def directory():
 
 @pytest.fixture
 def hostile(directory):
-    return harness.Hostile(directory)
+    worker = harness.Hostile(directory)
+    yield worker
+    worker.open_gate()
 
 
 @pytest.fixture

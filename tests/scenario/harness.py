@@ -59,6 +59,13 @@ def scaled(count, least=1):
     return max(least, int(count * LOAD))
 
 
+@functools.cache
+def is_sanitized():
+    """Built with AddressSanitizer, which keeps what is freed: then memory tells nothing. It looks for leaks itself, at the end."""
+    with open(GRACEFULD, "rb") as file:
+        return b"__asan_init" in file.read()
+
+
 def become_subreaper():
     """Workers whose master was killed become children of this process, which sees and reaps them."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -225,20 +232,25 @@ class Client:
 
     def server_pid(self, pids):
         """Which of these processes holds the server's end (TCP)? None while it still waits in a queue."""
-        ours, theirs = self.sock.getsockname()[1], self.sock.getpeername()[1]
-        wanted = None
-        for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-            with open(table, encoding="ascii") as file:
-                for line in list(file)[1:]:
-                    field = line.split()
-                    if (int(field[1].split(":")[1], 16), int(field[2].split(":")[1], 16)) == (theirs, ours):
-                        wanted = f"socket:[{field[9]}]"
-        for pid in pids:
-            for name in os.listdir(f"/proc/{pid}/fd"):
-                with contextlib.suppress(FileNotFoundError):
-                    if os.readlink(f"/proc/{pid}/fd/{name}") == wanted:
-                        return pid
-        return None
+        return server_pids([self], pids)[0]
+
+
+def server_pids(clients, pids):
+    """For each client, which of these processes holds the server's end."""
+    inodes = {}
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with open(table, encoding="ascii") as file:
+            for line in file:
+                field = line.split()
+                if field[9] != "0" and field[1] != "local_address":
+                    ports = (int(field[1].rpartition(":")[2], 16), int(field[2].rpartition(":")[2], 16))
+                    inodes[ports] = f"socket:[{field[9]}]"
+    holders = {}
+    for pid in pids:
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):
+                holders[os.readlink(f"/proc/{pid}/fd/{name}")] = pid
+    return [holders.get(inodes.get((c.sock.getpeername()[1], c.sock.getsockname()[1]))) for c in clients]
 
 
 # -- configuration ------------------------------------------------------------------------------------------------
@@ -505,7 +517,7 @@ class Hostile:
         os.chmod(os.path.join(directory, "hostile_worker.py"), 0o644)
         os.mkdir(self.out)
         os.chmod(self.out, 0o777)
-        self.gate = os.path.join(directory, "gate")
+        self.gate, self.held = os.path.join(directory, "gate"), -1
         os.mkfifo(self.gate)
         os.chmod(self.gate, 0o644)
         self.plan("real")
@@ -526,10 +538,19 @@ class Hostile:
         """What workers do that are started from now on; in one slot only, if it is named."""
         self._put(os.path.join(self.directory, "plan"), name if slot is None else f"{name} {slot}", 0o644)
 
+    def wait_held(self):
+        """Waits until a worker with the plan "gate" has come to the gate. Only then may the plan be changed."""
+        def writer():
+            with contextlib.suppress(OSError):  # ENXIO: nobody is there to read
+                return os.open(self.gate, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC) + 1
+            return None
+        self.held = wait_until(writer, "a worker at the gate") - 1
+
     def open_gate(self):
-        """Lets one worker go on that the plan "gate" holds, waiting until there is one."""
-        with open(self.gate, "wb", buffering=0):
-            pass
+        """Lets those go on that are at the gate, if there are any."""
+        if self.held >= 0:
+            os.close(self.held)
+            self.held = -1
 
 
 # -- load ---------------------------------------------------------------------------------------------------------

@@ -49,9 +49,7 @@ def polite():
     for order in orders():
         if order.startswith("drain "):
             say("drained finished=0 handed=0 cut=0\n")
-        if order == "stop":
-            break
-    sys.exit(0)
+        sys.exit(0)
 
 
 def crash():

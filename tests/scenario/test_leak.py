@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from harness import Client, config, descriptors, free_port, private_kb, scaled
+from harness import Client, config, descriptors, free_port, is_sanitized, private_kb, scaled, wait_until
 
 
 def reload_times(daemon, times, texts=(None,)):
@@ -16,27 +16,36 @@ def reload_times(daemon, times, texts=(None,)):
         assert verdict.word == "applied", verdict
 
 
+SETTLING = 160  # kB: what a daemon takes once, by touching pages that it did not need before
+PER_ROUND = 16  # kB: nothing, but for a page or two by which the heap may happen to grow
+
+
+def check_for_traces(daemon, figure, act, times):
+    """Does it ten times, then many times twice over: descriptors as after ten, memory that does not go on growing."""
+    act(10)
+    fds = Counter(descriptors(daemon.pid).values())
+    memory = [private_kb(daemon.pid)]
+    for _ in range(2):
+        act(times)
+        wait_until(lambda: Counter(descriptors(daemon.pid).values()) == fds, f"the same descriptors: {fds}")
+        memory.append(private_kb(daemon.pid))
+    figure(f"{10 + 2 * times} times: {sum(fds.values())} descriptors as after 10, memory {' -> '.join(map(str, memory))} kB")
+    if not is_sanitized():
+        assert memory[1] - memory[0] <= SETTLING
+        assert memory[2] - memory[1] <= PER_ROUND
+
+
 @pytest.mark.slow
 def test_thousand_reloads_leave_no_trace(start, port, figure):
     daemon = start(config(port))
-    reload_times(daemon, 10)
-    fds, memory = Counter(descriptors(daemon.pid).values()), private_kb(daemon.pid)
-    reloads = scaled(990)
-    reload_times(daemon, reloads)
-    after = private_kb(daemon.pid)
-    assert Counter(descriptors(daemon.pid).values()) == fds
-    figure(f"{reloads + 10} reloads: {sum(fds.values())} descriptors as after 10, memory {memory} -> {after} kB")
-    assert after - memory <= 64
+    check_for_traces(daemon, figure, lambda times: reload_times(daemon, times), scaled(495))
 
 
 @pytest.mark.slow
 def test_changes_leave_no_trace(start, port, directory, figure):
     """Addresses, workers and paths come and go, reloads are rejected: after each round all is as before."""
-    path = os.path.join(directory, "s.sock")
-    second = free_port()
-    texts = [config(workers=4, listen=[{"port": port}, {"port": second}, {"path": path}]),
-             config(workers=1, listen=[{"address": "127.0.0.1", "port": port}]),
-             config(port)]
+    listen = [{"port": port}, {"port": free_port()}, {"path": os.path.join(directory, "s.sock")}]
+    texts = [config(workers=4, listen=listen), config(workers=1, listen=[{"address": "127.0.0.1", "port": port}]), config(port)]
     daemon = start(config(port))
 
     def rounds(n):
@@ -44,13 +53,7 @@ def test_changes_leave_no_trace(start, port, directory, figure):
             reload_times(daemon, 3, texts)
             assert daemon.reload("workers = 0;").word == "rejected"
             daemon.write(texts[2])
-    rounds(5)
-    fds, memory = Counter(descriptors(daemon.pid).values()), private_kb(daemon.pid)
-    rounds(scaled(60))
-    after = private_kb(daemon.pid)
-    assert Counter(descriptors(daemon.pid).values()) == fds
-    figure(f"{scaled(60) * 4} reloads: memory {memory} -> {after} kB")
-    assert after - memory <= 64
+    check_for_traces(daemon, figure, rounds, scaled(50))
 
 
 @pytest.mark.slow
@@ -61,13 +64,7 @@ def test_reverted_reloads_leave_no_trace(start, port, hostile, figure):
     def reverted(n):
         for _ in range(n):
             assert daemon.reload().word == "reverted"
-    reverted(5)
-    fds, memory = Counter(descriptors(daemon.pid).values()), private_kb(daemon.pid)
-    reverted(scaled(40))
-    after = private_kb(daemon.pid)
-    assert Counter(descriptors(daemon.pid).values()) == fds
-    figure(f"{scaled(40)} reverted reloads: memory {memory} -> {after} kB")
-    assert after - memory <= 64
+    check_for_traces(daemon, figure, reverted, scaled(30))
 
 
 def born_with(hostile, slot):
@@ -153,5 +150,6 @@ def test_signals_are_as_usual_at_birth(start, port, hostile):
     start(config(port, workers=1), worker=hostile.program)
     with open(os.path.join(hostile.out, "signals-0"), encoding="ascii") as file:
         blocked, ignored = (int(word, 16) for word in file.read().split())
-    by_python = 1 << (signal.SIGPIPE - 1) | 1 << (signal.SIGXFSZ - 1)
-    assert (blocked, ignored & ~by_python) == (0, 0)
+    # Python's own, and the two that glibc keeps for itself: nobody can change those, and they may be inherited from afar.
+    excused = sum(1 << (number - 1) for number in (signal.SIGPIPE, signal.SIGXFSZ, 32, 33))
+    assert (blocked, ignored & ~excused) == (0, 0)

@@ -2,7 +2,7 @@
 
 import time
 
-from harness import Client, config, cpu_ticks
+from harness import Client, config, cpu_ticks, server_pids
 
 OPEN_FILES = 64
 
@@ -16,8 +16,8 @@ def test_worker_without_descriptors_waits_and_recovers(start, port, figure):
     daemon.wait_line(rf"gracefuld-worker\[{other}\] warning: cannot accept connections")
 
     served = {full: [], other: [], None: []}
-    for client in clients:
-        served[client.server_pid([full, other])].append(client)
+    for client, pid in zip(clients, server_pids(clients, [full, other])):
+        served[pid].append(client)
     figure(f"of {len(clients)} connections {len(served[full])} and {len(served[other])} are served, "
            f"{len(served[None])} wait")
     assert served[None] and 0 < len(served[full]) < OPEN_FILES

@@ -56,7 +56,7 @@ def test_what_was_wrong_is_in_the_log(start, port, hostile, plan, shown):
 def test_unknown_message_is_logged_once_and_ignored(start, port, hostile):
     """Older and newer programs meet; and a line may come in pieces."""
     hostile.plan("polite")
-    daemon = start(config(port, workers=1), worker=hostile.program)
+    daemon = start(config(port, workers=1, log={"level": "debug"}), worker=hostile.program)
     daemon.wait_line(r"all is äöü well")
     assert len(daemon.log.find(r"frobnicate")) == 1
     assert len(daemon.workers("ready")) == 1

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
@@ -106,10 +107,10 @@ class Box:
         self.run("journalctl", "--sync")
         return [json.loads(line) for line in self.run("journalctl", "-o", "json", *matches).splitlines()]
 
-    def cursor(self):
-        """A place in the journal, to be passed on to `journal`."""
-        match = re.search(r"-- cursor: (.*)", self.run("journalctl", "-n", "0", "--show-cursor"))
-        return f"--after-cursor={match[1]}"
+    @staticmethod
+    def now():
+        """A place in the journal, to be passed on to `journal`. (No cursor: with a filter, what is after one may lose an entry.)"""
+        return f"--since=@{time.time():.6f}"
 
     def messages(self, *matches):
         return [record.get("MESSAGE", "") for record in self.journal(*matches)]

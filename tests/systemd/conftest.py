@@ -33,10 +33,10 @@ def installed():
 @pytest.fixture
 def box(installed, request):
     """The box, with its journal in the report of a test that fails."""
-    cursor = installed.cursor()
+    since = installed.now()
     yield installed
     installed.restore()
-    request.node.add_report_section("teardown", "journal", "\n".join(installed.messages(cursor)))
+    request.node.add_report_section("teardown", "journal", "\n".join(installed.messages(since)))
 
 
 @pytest.fixture

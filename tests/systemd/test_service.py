@@ -157,7 +157,7 @@ def test_killed_master_is_restarted_and_nothing_of_it_stays(started, port):
 # -- journal
 
 def test_journal_by_unit_and_by_field(started, port):
-    since = started.cursor()
+    since = started.now()
     started.systemctl("reload", "gracefuld")
     started.wait_message(r"reload 1: applied: ", "-u", "gracefuld", since)
     of_slot = started.journal("-u", "gracefuld", since, "GRACEFULD_SLOT=1")
@@ -171,7 +171,7 @@ def test_journal_by_unit_and_by_field(started, port):
 
 
 def test_journal_explains(started, configure):
-    since = started.cursor()
+    since = started.now()
     configure("workers = 0;\n")
     started.systemctl("reload", "gracefuld", check=False)
     started.wait_message(r"reload 1: rejected: ", "-u", "gracefuld", since)

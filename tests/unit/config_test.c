@@ -90,9 +90,8 @@ text_without_markers_has_lines_only(void **state)
 	struct config *config = load("");
 
 	(void)state;
-	assert_string_equal(said,
-		"-:1: workers: 0 is out of range (1 to 1024, or \"auto\")\n"
-		"-:3: port: 0 is out of range (1 to 65535)\n");
+	assert_string_equal(said, "-:1: workers: 0 is out of range (1 to 1024, or \"auto\")\n"
+				  "-:3: port: 0 is out of range (1 to 65535)\n");
 	assert_string_equal(config->path, "-");
 	config_free(config);
 }
@@ -143,7 +142,8 @@ struct diff {
 };
 
 static void
-on_change(const char *name, const char *old_value, const char *new_value, enum config_effect effect, void *arg)
+on_change(
+	const char *name, const char *old_value, const char *new_value, enum config_effect effect, void *arg)
 {
 	struct diff *diff = arg;
 	size_t used = strlen(diff->text);
@@ -171,9 +171,11 @@ diff_tells_each_change_once(void **state)
 		{ "", "service : { type = \"hello\"; };", "" },
 		{ "", "service : { type = \"x\"; a = ( { b = 1; } ); };",
 			"service.a[0].b: (none) -> 1\nservice.type: hello -> x\n" },
-		{ "service : { type = \"x\"; a = [ 1, 2 ]; b = true; };", "service : { b = false; a = [ 1 ]; type = \"x\"; };",
+		{ "service : { type = \"x\"; a = [ 1, 2 ]; b = true; };",
+			"service : { b = false; a = [ 1 ]; type = \"x\"; };",
 			"service.a[1]: 2 -> (none)\nservice.b: true -> false\n" },
-		{ "service : { type = \"x\"; a = \"1\"; };", "service : { type = \"x\"; a = \"1 \"; };", "service.a: 1 -> \"1 \"\n" },
+		{ "service : { type = \"x\"; a = \"1\"; };", "service : { type = \"x\"; a = \"1 \"; };",
+			"service.a: 1 -> \"1 \"\n" },
 	};
 
 	(void)state;
@@ -191,10 +193,11 @@ diff_tells_each_change_once(void **state)
 static void
 listen_text_names_the_address(void **state)
 {
-	struct config *config = load("listen = ( { port = 1; }, { port = 2; ipv6_only = true; }, { port = 3; address = \"127.0.0.1\"; },\n"
-				     "{ port = 4; address = \"0:0::1\"; }, { path = \"/run/x.sock\"; }, { systemd = \"N\"; } );");
-	static const char *const wanted[] = { "[::]:1", "[::]:2 (IPv6 only)", "127.0.0.1:3", "[::1]:4", "/run/x.sock",
-		"systemd:N" };
+	struct config *config = load(
+		"listen = ( { port = 1; }, { port = 2; ipv6_only = true; }, { port = 3; address = \"127.0.0.1\"; },\n"
+		"{ port = 4; address = \"0:0::1\"; }, { path = \"/run/x.sock\"; }, { systemd = \"N\"; } );");
+	static const char *const wanted[] = { "[::]:1", "[::]:2 (IPv6 only)", "127.0.0.1:3", "[::1]:4",
+		"/run/x.sock", "systemd:N" };
 
 	(void)state;
 	assert_int_equal(config->n_listen, ARRAY_LEN(wanted));
@@ -250,8 +253,9 @@ problems_of_users_are_sorted_in(void **state)
 		"/f:4: service.idle: \"x\" is no time (try 100, \"100s\", \"250ms\" or \"5m\")",
 		"/f:5: log.level: too noisy",
 	};
-	struct config *config = load("#line 1 /f\nuser = \"u\";\nservice : { type = \"x\";\nrot = 1;\nidle = \"x\"; };\n"
-				     "log : { };\n");
+	struct config *config =
+		load("#line 1 /f\nuser = \"u\";\nservice : { type = \"x\";\nrot = 1;\nidle = \"x\"; };\n"
+		     "log : { };\n");
 	struct service service = { 0 };
 	struct problems problems;
 

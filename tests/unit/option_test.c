@@ -35,11 +35,13 @@ static const struct option_choice colours[] = { { "red", 10 }, { "green", 20 }, 
 #define FIELD(name) offsetof(struct settings, name)
 
 static const struct option options[] = {
-	{ "number", OPTION_INTEGER, FIELD(number), .fallback = "auto", .min = 1, .max = 100, .automatic = seven },
+	{ "number", OPTION_INTEGER, FIELD(number), .fallback = "auto", .min = 1, .max = 100,
+		.automatic = seven },
 	{ "limit", OPTION_INTEGER, FIELD(limit), .min = 5, .max = UINT32_MAX },
 	{ "flag", OPTION_BOOLEAN, FIELD(flag), .fallback = "true" },
 	{ "name", OPTION_STRING, FIELD(name), .fallback = "Joe" },
-	{ "wait", OPTION_TIME, FIELD(wait_us), .fallback = "1500ms", .min = US_PER_SEC, .max = 60 * US_PER_SEC },
+	{ "wait", OPTION_TIME, FIELD(wait_us), .fallback = "1500ms", .min = US_PER_SEC,
+		.max = 60 * US_PER_SEC },
 	{ "colour", OPTION_CHOICE, FIELD(colour), .fallback = "green", .choices = colours },
 	{ "mode", OPTION_MODE, FIELD(mode), .fallback = "0640" },
 	{ "inner.name", OPTION_STRING, FIELD(inner_name), .help = "a name" },
@@ -99,8 +101,9 @@ values_go_into_their_fields(void **state)
 	char said[1024];
 
 	(void)state;
-	read_text("number = 100; limit = 4294967295; flag = FALSE; name = \"Jim\"; wait = 60; colour = \"red\"; mode = \"0007\";\n"
-		  "inner = { name = \"x\"; number = 0; }; elsewhere = ( 1 ); others = 1;\n",
+	read_text(
+		"number = 100; limit = 4294967295; flag = FALSE; name = \"Jim\"; wait = 60; colour = \"red\"; mode = \"0007\";\n"
+		"inner = { name = \"x\"; number = 0; }; elsewhere = ( 1 ); others = 1;\n",
 		"others", &settings, said);
 	assert_string_equal(said, "");
 	assert_int_equal(settings.number, 100);
@@ -124,7 +127,8 @@ wrong_values_are_told_and_change_nothing(void **state)
 	} rows[] = {
 		{ "number = 0;", "-:1: top.number: 0 is out of range (1 to 100, or \"auto\")\n" },
 		{ "number = 101;", "-:1: top.number: 101 is out of range (1 to 100, or \"auto\")\n" },
-		{ "number = 4294967297;", "-:1: top.number: 4294967297 is out of range (1 to 100, or \"auto\")\n" },
+		{ "number = 4294967297;",
+			"-:1: top.number: 4294967297 is out of range (1 to 100, or \"auto\")\n" },
 		{ "number = 2.0;", "-:1: top.number: 2.0 is no whole number (1 to 100, or \"auto\")\n" },
 		{ "number = \"7\";", "-:1: top.number: \"7\" is no whole number (1 to 100, or \"auto\")\n" },
 		{ "limit = \"auto\";", "-:1: top.limit: \"auto\" is no whole number (5 to 4294967295)\n" },
@@ -135,10 +139,13 @@ wrong_values_are_told_and_change_nothing(void **state)
 		{ "name = \"a\\x7f\";", "-:1: top.name: \"a\\x7f\" has a control character in it\n" },
 		{ "wait = 0.999999;", "-:1: top.wait: 0.999999 is out of range (1s to 1m)\n" },
 		{ "wait = \"60.000001s\";", "-:1: top.wait: \"60.000001s\" is out of range (1s to 1m)\n" },
-		{ "wait = \"60\";", "-:1: top.wait: \"60\" is no time (try 100, \"100s\", \"250ms\" or \"5m\")\n" },
-		{ "colour = \"blue\";", "-:1: top.colour: \"blue\" is not known here (\"red\", \"green\")\n" },
+		{ "wait = \"60\";",
+			"-:1: top.wait: \"60\" is no time (try 100, \"100s\", \"250ms\" or \"5m\")\n" },
+		{ "colour = \"blue\";",
+			"-:1: top.colour: \"blue\" is not known here (\"red\", \"green\")\n" },
 		{ "colour = 10;", "-:1: top.colour: 10 is not known here (\"red\", \"green\")\n" },
-		{ "mode = 640;", "-:1: top.mode: 640 is no mode (write it in octal and in quotes, as \"0660\")\n" },
+		{ "mode = 640;",
+			"-:1: top.mode: 640 is no mode (write it in octal and in quotes, as \"0660\")\n" },
 		{ "inner = 5;", "-:1: top.inner: is a group of options; write inner : { ... };\n" },
 		{ "inner = { number = 10; };", "-:1: top.inner.number: 10 is out of range (0 to 9)\n" },
 	};
@@ -173,10 +180,12 @@ unknown_names_are_told_with_what_was_meant(void **state)
 		{ "nu = 1;", "-:1: unknown option \"top.nu\"\n" },
 		{ "nam = 1;", "-:1: unknown option \"top.nam\"; did you mean \"top.name\"?\n" },
 		{ "inne : { };", "-:1: unknown option \"top.inne\"; did you mean \"top.inner\"?\n" },
-		{ "inner : { nme = 1; };", "-:1: unknown option \"top.inner.nme\"; did you mean \"top.inner.name\"?\n" },
+		{ "inner : { nme = 1; };",
+			"-:1: unknown option \"top.inner.nme\"; did you mean \"top.inner.name\"?\n" },
 		{ "inner : { flag = 1; };", "-:1: unknown option \"top.inner.flag\"\n" },
 		{ "others = 1;", "-:1: unknown option \"top.others\"\n" },
-		{ "elsewher = 1;", "-:1: unknown option \"top.elsewher\"; did you mean \"top.elsewhere\"?\n" },
+		{ "elsewher = 1;",
+			"-:1: unknown option \"top.elsewher\"; did you mean \"top.elsewhere\"?\n" },
 		{ "a123456789a123456789a123456789a123456789a123456789a123456789abc = 1;",
 			"-:1: unknown option \"top.a123456789a123456789a123456789a123456789a123456789a123456789abc\"\n" },
 	};
@@ -194,7 +203,8 @@ unknown_names_are_told_with_what_was_meant(void **state)
 static void
 format_writes_what_one_would_write(void **state)
 {
-	static const char *const wanted[] = { "7", "(none)", "true", "Joe", "1500ms", "green", "0640", "(none)", "3" };
+	static const char *const wanted[] = { "7", "(none)", "true", "Joe", "1500ms", "green", "0640",
+		"(none)", "3" };
 	struct settings settings;
 	char said[1024];
 

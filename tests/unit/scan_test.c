@@ -132,7 +132,8 @@ integers_have_their_value_or_are_too_large(void **state)
 
 		scan_init(&scan, rows[i].text);
 		assert_int_equal(scan_next(&scan), SCAN_NUMBER);
-		if ((scan.error != NULL) != rows[i].is_wrong || (!scan.error && scan.integer != rows[i].value))
+		if ((scan.error != NULL) != rows[i].is_wrong ||
+			(!scan.error && scan.integer != rows[i].value))
 			fail_msg("%s: %lld", rows[i].text, scan.integer);
 	}
 }

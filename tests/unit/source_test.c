@@ -118,7 +118,8 @@ static void
 lookalikes_of_markers_are_disarmed(void **state)
 {
 	(void)state;
-	write_file("main", "#line 5 x\n/*\n#line 6 y\n@include \"z\"\n*/ a = \"@include\";\n# @include \"z\"\n#line 7 z");
+	write_file("main",
+		"#line 5 x\n/*\n#line 6 y\n@include \"z\"\n*/ a = \"@include\";\n# @include \"z\"\n#line 7 z");
 	expect("#line 1 main\n #line 5 x\n/*\n#line 6 y\n@include \"z\"\n*/ a = \"@include\";\n# @include \"z\"\n #line 7 z\n");
 }
 
@@ -130,8 +131,8 @@ places_are_found_again(void **state)
 		unsigned text_line;
 		const char *file;
 		unsigned line;
-	} rows[] = { { 0, "main", 0 }, { 1, "main", 0 }, { 2, "main", 1 }, { 3, "main", 2 }, { 5, "x", 1 }, { 6, "x", 2 },
-		{ 8, "main", 3 }, { 9, "main", 4 }, { 90, "main", 85 } };
+	} rows[] = { { 0, "main", 0 }, { 1, "main", 0 }, { 2, "main", 1 }, { 3, "main", 2 }, { 5, "x", 1 },
+		{ 6, "x", 2 }, { 8, "main", 3 }, { 9, "main", 4 }, { 90, "main", 85 } };
 	cleanup_free char *text = NULL;
 	struct problems problems;
 	struct places places;
@@ -157,8 +158,9 @@ places_are_found_again(void **state)
 static void
 malformed_markers_are_comments(void **state)
 {
-	static const char *const texts[] = { "#line\n", "#line \n", "#line x\n", "#line 1\n", "#line 1 \n", "#line 0 x\n",
-		"#line 4294967296 x\n", "#line 99999999999999999999 x\n", "#line -1 x\n", "#line 1x\n", "#line 1 x\x1b\n" };
+	static const char *const texts[] = { "#line\n", "#line \n", "#line x\n", "#line 1\n", "#line 1 \n",
+		"#line 0 x\n", "#line 4294967296 x\n", "#line 99999999999999999999 x\n", "#line -1 x\n",
+		"#line 1x\n", "#line 1 x\x1b\n" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
@@ -174,9 +176,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(text_begins_with_its_place_and_ends_in_a_newline, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			text_begins_with_its_place_and_ends_in_a_newline, setup, teardown),
 		cmocka_unit_test_setup_teardown(includes_stand_where_their_line_stood, setup, teardown),
-		cmocka_unit_test_setup_teardown(patterns_are_sorted_and_folders_are_no_patterns, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			patterns_are_sorted_and_folders_are_no_patterns, setup, teardown),
 		cmocka_unit_test_setup_teardown(lookalikes_of_markers_are_disarmed, setup, teardown),
 		cmocka_unit_test_setup_teardown(places_are_found_again, setup, teardown),
 		cmocka_unit_test(malformed_markers_are_comments),

@@ -1,1 +1,46 @@
-# Nothing yet.
+# Unit tests of the layers below the master, each linked with its own layer and those below it: an upward call is a link
+# error. The worker as a whole is tested by its contract.
+base_test_ldadd = src/libbase.a $(CMOCKA_LIBS)
+ipc_test_ldadd = src/libipc.a $(base_test_ldadd)
+service_test_ldadd = src/libservice.a src/libconfig.a $(ipc_test_ldadd) $(LIBEVENT_LIBS) $(LIBCONFIG_LIBS)
+worker_test_ldadd = src/libworker.a src/libservice.a src/libconfig.a src/libsystemd-glue.a \
+	$(ipc_test_ldadd) $(LIBEVENT_LIBS) $(LIBCONFIG_LIBS)
+
+layer_tests = \
+	tests/unit/acceptor_test \
+	tests/unit/counters_test \
+	tests/unit/fd_test \
+	tests/unit/line_reader_test \
+	tests/unit/log_test \
+	tests/unit/message_test \
+	tests/unit/registry_test \
+	tests/unit/service_test \
+	tests/unit/text_test
+
+if ENABLE_TESTS
+check_PROGRAMS += $(layer_tests)
+TESTS += $(layer_tests)
+endif
+
+tests_unit_acceptor_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_acceptor_test_LDADD = $(worker_test_ldadd)
+tests_unit_counters_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_counters_test_LDADD = $(ipc_test_ldadd)
+tests_unit_fd_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_fd_test_LDADD = $(base_test_ldadd)
+tests_unit_line_reader_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_line_reader_test_LDADD = $(ipc_test_ldadd)
+tests_unit_log_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_log_test_LDADD = $(base_test_ldadd)
+tests_unit_message_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_message_test_LDADD = $(ipc_test_ldadd)
+tests_unit_registry_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_registry_test_LDADD = $(service_test_ldadd)
+tests_unit_service_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_service_test_LDADD = $(service_test_ldadd)
+tests_unit_text_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_text_test_LDADD = $(base_test_ldadd)
+
+# Needs the built program, which tests/local.mk names to it.
+TESTS += tests/unit/worker_contract_test.py
+EXTRA_DIST += tests/unit/worker_contract_test.py

@@ -1,0 +1,106 @@
+/*
+ * Recycling of workers.
+ */
+#include "master/recycle.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#define RECYCLE_INTERVAL_US US_PER_SEC
+#define DICE_MAX            255
+
+uint64_t
+recycle_limit(uint64_t limit, unsigned jitter, unsigned dice)
+{
+	/* limits are below 2^50, so the product fits */
+	uint64_t less = limit / 100 * jitter * dice / DICE_MAX;
+
+	return limit > less ? limit - less : 1;
+}
+
+/* Resident bytes of a process, by /proc/PID/statm; 0: unknown. */
+static uint64_t
+resident(pid_t pid)
+{
+	char path[48], text[128];
+	cleanup_fd int fd = -1;
+	unsigned long size, pages;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	if (sscanf(text, "%lu %lu", &size, &pages) != 2)
+		return 0;
+	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static bool
+is_due(struct worker *w, const struct config *live)
+{
+	unsigned jitter = live->recycle.jitter;
+	uint64_t age = clock_now_us() - w->started_us;
+
+	if (live->recycle.age_us > 0 && age >= recycle_limit(live->recycle.age_us, jitter, w->dice))
+		return true;
+	if (live->recycle.requests > 0 &&
+		worker_count(w, COUNTER_REQUESTS) >= recycle_limit(live->recycle.requests, jitter, w->dice))
+		return true;
+	return live->recycle.memory > 0 &&
+	       resident(w->pid) >= recycle_limit(live->recycle.memory, jitter, w->dice);
+}
+
+/* event: a second has passed */
+static void
+on_time(evutil_socket_t fd, short what, void *arg)
+{
+	struct recycle *r = arg;
+	const struct config *live = r->pool->slot_host.workers.live;
+
+	(void)fd, (void)what;
+	if (!live || r->pool->roll.state != ROLL_IDLE || r->reload->under_way || r->pool->stopping)
+		return;
+	for (unsigned i = 0; i < r->pool->n_slots; i++) {
+		struct worker *w = slot_ready_worker(r->pool->slot[i], NULL);
+
+		if (!w || !is_due(w, live))
+			continue;
+		wish_ask(&r->wish, r->reload,
+			&(struct reload_request){ .kind = RELOAD_RESTART, .origin = "recycling", .slot = i });
+		return;
+	}
+}
+
+int
+recycle_init(struct recycle *r, struct event_base *base, struct pool *pool, struct reload *reload)
+{
+	*r = (struct recycle){ .pool = pool, .reload = reload };
+	r->on_time = event_new(base, -1, EV_PERSIST, on_time, r);
+	return r->on_time ? 0 : -ENOMEM;
+}
+
+void
+recycle_apply(struct recycle *r, const struct config *config)
+{
+	struct timeval interval = clock_timeval(RECYCLE_INTERVAL_US);
+
+	if (config->recycle.age_us > 0 || config->recycle.requests > 0 || config->recycle.memory > 0)
+		event_add(r->on_time, &interval);
+	else
+		event_del(r->on_time);
+}
+
+void
+recycle_done(struct recycle *r)
+{
+	if (r->on_time)
+		event_free(r->on_time);
+}

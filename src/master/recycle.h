@@ -1,0 +1,30 @@
+/*
+ * Recycling: workers that have reached an age, a number of requests or a size are replaced, one at a time, each by a roll of its
+ * slot alone.
+ */
+#ifndef MASTER_RECYCLE_H
+#define MASTER_RECYCLE_H
+
+#include "master/wish.h"
+
+struct recycle {
+	struct pool *pool;
+	struct reload *reload;
+	struct wish wish;
+	struct event *on_time;
+};
+
+/* Makes it ready; it looks at nothing yet. 0 or -ENOMEM. */
+int recycle_init(struct recycle *recycle, struct event_base *base, struct pool *pool, struct reload *reload);
+
+/* A configuration was committed: looks once a second from now on if it asks for that, else not at all. */
+void recycle_apply(struct recycle *recycle, const struct config *config);
+
+void recycle_done(struct recycle *recycle);
+
+/*
+ * What a limit comes to for one worker: less by up to `jitter` percent, as its `dice` (0 to 255) has it. At least 1.
+ */
+uint64_t recycle_limit(uint64_t limit, unsigned jitter, unsigned dice);
+
+#endif
