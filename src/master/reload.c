@@ -125,9 +125,10 @@ conclude(struct reload *r, enum verdict verdict, const char *error)
 		r->last = outcome;
 		r->verdicts[verdict]++;
 	}
-	r->under_way = false;
 	r->on_end(r, r->arg);
+	/* who asks again as he is answered waits for the next one: this one is under way until all have been told */
 	answer_all(r, &outcome);
+	r->under_way = false;
 	if (r->kind == RELOAD_RESTART)
 		outcome_done(&outcome);
 	reload_resume(r);

@@ -668,12 +668,16 @@ def test_full_status_pipe_holds_up_nothing(born):
 
 def test_what_was_kept_comes_in_order(born):
     worker = born(config(hang_timeout=0.1), fill_status=True)
-    with Client(worker.address).greet() as client:
+    with Client(worker.address) as client:
+        begun = time.monotonic()
+        while time.monotonic() < begun + 0.3:  # nine heartbeats, of which nothing is to be seen
+            client.greet()
         worker.tell("drain 600")
         client.greet()
         os.close(worker.status_end)
         worker.status.until("^hello 1 ")
         assert worker.status.next() == "ready"
+        assert worker.status.rest.count(b"alive") <= 1, "they were not to be kept"
         assert worker.status.next() == "alive"
     worker.expect_drained(finished=1)
 
