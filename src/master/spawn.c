@@ -238,6 +238,27 @@ run_child(const struct spawn *spawn, struct environment *env)
 	fail_in_child(status_fd, "run", program, -errno);
 }
 
+/*
+ * Forks a child in which all signals are blocked. Until it has put the handlers back to their defaults, it has the master's, and they
+ * write into a pipe that both share: a SIGTERM to a worker that was just born would stop the master.
+ */
+static pid_t
+fork_quietly(void)
+{
+	sigset_t all, before;
+	pid_t pid;
+	int error;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	pid = fork();
+	error = errno;
+	if (pid != 0)
+		sigprocmask(SIG_SETMASK, &before, NULL);
+	errno = error;
+	return pid;
+}
+
 int
 spawn_process(const struct spawn *spawn, pid_t *ret_pid, int *ret_pidfd)
 {
@@ -249,7 +270,7 @@ spawn_process(const struct spawn *spawn, pid_t *ret_pid, int *ret_pidfd)
 		return r;
 	r = environment_init(&env, spawn);
 	if (r == 0) {
-		pid = fork();
+		pid = fork_quietly();
 		if (pid == 0)
 			run_child(spawn, &env);
 		r = pid < 0 ? -errno : 0;

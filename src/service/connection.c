@@ -46,8 +46,8 @@ connection_close(struct connection *connection, bool cut)
 	struct service_host *host = connection->all->host;
 	int fd = connection_id(connection);
 
-	log_debug("%s: connection %d: closed%s", connection->all->handler->service, fd,
-		cut ? " by force" : "");
+	log_debug(
+		"%s: connection %d: closed%s", connection->all->handler->service, fd, cut ? " by force" : "");
 	event_del(&connection->event);
 	close(fd);
 	LIST_REMOVE(connection, link);
@@ -60,8 +60,8 @@ connection_close(struct connection *connection, bool cut)
 static void
 connection_lost(struct connection *connection, int error)
 {
-	log_debug("%s: connection %d: %s", connection->all->handler->service,
-		connection_id(connection), strerror(error));
+	log_debug("%s: connection %d: %s", connection->all->handler->service, connection_id(connection),
+		strerror(error));
 	connection_close(connection, false);
 }
 
@@ -118,8 +118,7 @@ static void
 connection_write(struct connection *connection)
 {
 	struct unsent *unsent = connection->unsent;
-	ssize_t n =
-		connection_push(connection, unsent->data + unsent->at, unsent->len - unsent->at);
+	ssize_t n = connection_push(connection, unsent->data + unsent->at, unsent->len - unsent->at);
 	int r;
 
 	if (n < 0) {
@@ -157,8 +156,8 @@ connection_read(struct connection *connection)
 	if (n == 0) {
 		/* nothing is unsent, or we would not be reading: the end of the one side is the end
 		 * of both */
-		log_debug("%s: connection %d: the client has finished sending",
-			all->handler->service, connection_id(connection));
+		log_debug("%s: connection %d: the client has finished sending", all->handler->service,
+			connection_id(connection));
 		connection_close(connection, false);
 		return;
 	}
@@ -167,8 +166,7 @@ connection_read(struct connection *connection)
 	if (r < 0 && is_peer_error(-r)) {
 		connection_lost(connection, -r);
 	} else if (r < 0) {
-		log_warning(
-			"%s: a connection had to be cut: %s", all->handler->service, strerror(-r));
+		log_warning("%s: a connection had to be cut: %s", all->handler->service, strerror(-r));
 		connection_close(connection, true);
 	}
 }
@@ -199,8 +197,7 @@ connection_id(const struct connection *connection)
 }
 
 int
-connections_start(
-	struct service_host *host, const struct connection_handler *handler, void **ret_service)
+connections_start(struct service_host *host, const struct connection_handler *handler, void **ret_service)
 {
 	struct connections *all = malloc(sizeof(*all));
 
@@ -223,8 +220,8 @@ connections_accept(void *service, int fd)
 	if (!connection)
 		return -ENOMEM;
 	connection->all = all;
-	if (event_assign(&connection->event, all->host->base, fd, EV_READ | EV_PERSIST, on_ready,
-		    connection) < 0)
+	if (event_assign(
+		    &connection->event, all->host->base, fd, EV_READ | EV_PERSIST, on_ready, connection) < 0)
 		return -EINVAL;
 	if (event_add(&connection->event, NULL) < 0)
 		return errno > 0 ? -errno : -ENOMEM;

@@ -8,8 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 
-static const char answer[] =
-	"hello world"; /* without newline: clients count on these eleven bytes */
+static const char answer[] = "hello world"; /* without newline: clients count on these eleven bytes */
 
 static void
 log_data(const struct connection *connection, const char *data, size_t len)

@@ -1,5 +1,5 @@
 /*
- * The list of services.
+ * The list of services, and the check of the section that names one.
  */
 #include "service/services.h"
 
@@ -66,9 +66,8 @@ service_check(const struct config *config, struct problems *problems)
 	guess = guess_type(config->service_type);
 	if (guess)
 		config_add_problem(config, "service.type", problems,
-			"there is no service \"%s\"; did you mean \"%s\"?",
-			config->service_type, guess);
+			"there is no service \"%s\"; did you mean \"%s\"?", config->service_type, guess);
 	else
-		config_add_problem(config, "service.type", problems,
-			"there is no service \"%s\"", config->service_type);
+		config_add_problem(
+			config, "service.type", problems, "there is no service \"%s\"", config->service_type);
 }

@@ -44,8 +44,8 @@ struct acceptor {
 	struct event *pause_end;
 	struct episode exhaustion;   /* of descriptors or memory */
 	bool started, full, pausing; /* accepts when started, and neither of the others */
-	bool draining;		     /* accepts what waits, full or not, for the last time */
-	size_t n_open;		     /* listeners with fd >= 0 */
+	bool draining;               /* accepts what waits, full or not, for the last time */
+	size_t n_open;               /* listeners with fd >= 0 */
 	size_t n_listeners;
 	struct listener listeners[];
 };
@@ -111,8 +111,7 @@ static void
 on_recovered(uint64_t lasted_us, void *arg)
 {
 	(void)arg;
-	log_notice(
-		"connections can be accepted again, after %.1f s", (double)lasted_us / US_PER_SEC);
+	log_notice("connections can be accepted again, after %.1f s", (double)lasted_us / US_PER_SEC);
 }
 
 /* The socket itself is at fault: it does not listen any more, or is none. Its event would stay
@@ -130,9 +129,9 @@ broken(struct listener *listener, int error)
 
 /* What may stand in accept4's way. */
 enum obstacle {
-	OBSTACLE_NONE,	/* the connection had an error of its own, or a signal came: go on with the
+	OBSTACLE_NONE,      /* the connection had an error of its own, or a signal came: go on with the
 			   next */
-	OBSTACLE_EMPTY, /* the queue */
+	OBSTACLE_EMPTY,     /* the queue */
 	OBSTACLE_EXHAUSTED, /* descriptors or memory */
 	OBSTACLE_BROKEN,    /* the listening socket */
 };
@@ -229,8 +228,8 @@ listener_init(struct listener *listener, struct acceptor *acceptor, struct event
 }
 
 struct acceptor *
-acceptor_new(struct event_base *base, struct inheritance *inheritance,
-	const struct acceptor_handler *handler, void *arg)
+acceptor_new(struct event_base *base, struct inheritance *inheritance, const struct acceptor_handler *handler,
+	void *arg)
 {
 	size_t n = inheritance->n_listeners;
 	struct acceptor *acceptor = calloc(1, sizeof(*acceptor) + n * sizeof(struct listener));
@@ -242,8 +241,7 @@ acceptor_new(struct event_base *base, struct inheritance *inheritance,
 	acceptor->arg = arg;
 	acceptor->n_listeners = n;
 	for (size_t i = 0; i < n; i++)
-		if (listener_init(&acceptor->listeners[i], acceptor, base,
-			    &inheritance->listeners[i]) < 0)
+		if (listener_init(&acceptor->listeners[i], acceptor, base, &inheritance->listeners[i]) < 0)
 			r = -ENOMEM;
 	acceptor->pause_end = evtimer_new(base, on_pause_end, acceptor);
 	if (r < 0 || !acceptor->pause_end || event_priority_set(acceptor->pause_end, 0) < 0 ||

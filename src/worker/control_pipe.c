@@ -43,8 +43,7 @@ take_message(struct control_pipe *pipe, const struct message *message)
 		break;
 	default:
 		if (!pipe->unknown_said)
-			log_notice("an unknown message on the control pipe is ignored: %s",
-				message->text);
+			log_notice("an unknown message on the control pipe is ignored: %s", message->text);
 		pipe->unknown_said = true;
 		break;
 	}
@@ -80,8 +79,7 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	case LINE_READER_AGAIN:
 		return;
 	case LINE_READER_BAD:
-		log_bad_line(
-			pipe->reader.data, pipe->reader.len, "too long, or a control character");
+		log_bad_line(pipe->reader.data, pipe->reader.len, "too long, or a control character");
 		break;
 	case LINE_READER_ERROR:
 		log_error("cannot read the control pipe: %s", strerror(errno));

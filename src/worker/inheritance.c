@@ -49,8 +49,7 @@ take_number(const char *variable, uint64_t min, uint64_t max, uint64_t *ret, cha
 	}
 	if (text_parse_u64(text, &value) < 0 || value < min || value > max) {
 		text_escape(shown, sizeof(shown), text, strlen(text));
-		*ret_error =
-			text_format("%s: not a number that could be meant: %s", variable, shown);
+		*ret_error = text_format("%s: not a number that could be meant: %s", variable, shown);
 		return -EINVAL;
 	}
 	*ret = value;
@@ -109,8 +108,8 @@ static const struct descriptor status_pipe = { CONTRACT_ENV_STATUS_FD, "the writ
 	is_status_pipe, true };
 static const struct descriptor config_file = { CONTRACT_ENV_CONFIG_FD, "a file", is_file, false };
 static const struct descriptor stats_file = { CONTRACT_ENV_STATS_FD, "a file", is_file, false };
-static const struct descriptor listener = { CONTRACT_ENV_LISTEN_FDS, "a listening socket",
-	is_listener, true };
+static const struct descriptor listener = { CONTRACT_ENV_LISTEN_FDS, "a listening socket", is_listener,
+	true };
 
 /* Checks one descriptor and sets its flags. 0, or -EINVAL with *ret_error. */
 static int
@@ -178,8 +177,7 @@ take_listeners(struct inheritance *ret, char **ret_error)
 		return -EINVAL;
 	}
 	if (r == 0)
-		r = take_number(
-			CONTRACT_ENV_LISTEN_FDS, 1, INT_MAX - CONTRACT_LISTEN_FIRST, &n, ret_error);
+		r = take_number(CONTRACT_ENV_LISTEN_FDS, 1, INT_MAX - CONTRACT_LISTEN_FIRST, &n, ret_error);
 	/* all are looked at before memory is taken for them: n may be nonsense */
 	for (uint64_t i = 0; r == 0 && i < n; i++)
 		r = adopt(&listener, CONTRACT_LISTEN_FIRST + (int)i, ret_error);
@@ -202,9 +200,8 @@ check_distinct(const struct inheritance *inheritance, char **ret_error)
 	if (inheritance->config_fd != inheritance->stats_fd &&
 		inheritance->control_fd != inheritance->status_fd)
 		return 0;
-	*ret_error =
-		text_format("%s, %s, %s, %s: a descriptor is named twice", CONTRACT_ENV_CONTROL_FD,
-			CONTRACT_ENV_STATUS_FD, CONTRACT_ENV_CONFIG_FD, CONTRACT_ENV_STATS_FD);
+	*ret_error = text_format("%s, %s, %s, %s: a descriptor is named twice", CONTRACT_ENV_CONTROL_FD,
+		CONTRACT_ENV_STATUS_FD, CONTRACT_ENV_CONFIG_FD, CONTRACT_ENV_STATS_FD);
 	return -EINVAL;
 }
 
@@ -220,12 +217,9 @@ inheritance_take(struct inheritance *ret, char **ret_error)
 {
 	int r;
 
-	*ret = (struct inheritance){
-		.control_fd = -1, .status_fd = -1, .config_fd = -1, .stats_fd = -1
-	};
+	*ret = (struct inheritance){ .control_fd = -1, .status_fd = -1, .config_fd = -1, .stats_fd = -1 };
 	*ret_error = NULL;
-	r = take_descriptor(
-		&status_pipe, &ret->status_fd, ret_error); /* first, to tell of the others */
+	r = take_descriptor(&status_pipe, &ret->status_fd, ret_error); /* first, to tell of the others */
 	if (r == 0)
 		r = take_descriptor(&control_pipe, &ret->control_fd, ret_error);
 	if (r == 0)
@@ -237,8 +231,7 @@ inheritance_take(struct inheritance *ret, char **ret_error)
 	if (r == 0)
 		r = take_number(CONTRACT_ENV_SLOT, 0, UINT32_MAX, &ret->slot, ret_error);
 	if (r == 0)
-		r = take_number(
-			CONTRACT_ENV_GENERATION, 1, UINT64_MAX, &ret->generation, ret_error);
+		r = take_number(CONTRACT_ENV_GENERATION, 1, UINT64_MAX, &ret->generation, ret_error);
 	if (r == 0)
 		r = take_listeners(ret, ret_error);
 	clear_environment();

@@ -17,7 +17,7 @@ struct inherited_listener {
  * any more). */
 struct inheritance {
 	int control_fd; /* pipe, read end */
-	int status_fd;	/* pipe, write end */
+	int status_fd;  /* pipe, write end */
 	int config_fd;
 	int stats_fd;
 	uint64_t slot;

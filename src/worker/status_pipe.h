@@ -29,8 +29,7 @@ void status_pipe_hello(struct status_pipe *pipe, const char *name, const char *v
 void status_pipe_ready(struct status_pipe *pipe);
 void status_pipe_alive(struct status_pipe *pipe);
 void status_pipe_failed(struct status_pipe *pipe, const char *text);
-void status_pipe_drained(
-	struct status_pipe *pipe, uint64_t finished, uint64_t handed, uint64_t cut);
+void status_pipe_drained(struct status_pipe *pipe, uint64_t finished, uint64_t handed, uint64_t cut);
 
 /* Calls `fn` once nothing is kept any more, at once when that is so already. */
 void status_pipe_when_empty(struct status_pipe *pipe, void (*fn)(void *arg), void *arg);

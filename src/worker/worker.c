@@ -44,9 +44,9 @@ enum { PRIORITY_URGENT, PRIORITY_CONNECTIONS, PRIORITIES };
 #define HEARTBEATS_PER_TIMEOUT 3
 
 enum worker_state {
-	WORKER_SERVING,	 /* accepts */
+	WORKER_SERVING,  /* accepts */
 	WORKER_DRAINING, /* listens no more; the deadline is set */
-	WORKER_LEAVING,	 /* no connections; `drained` is on its way */
+	WORKER_LEAVING,  /* no connections; `drained` is on its way */
 };
 
 struct worker {
@@ -60,9 +60,9 @@ struct worker {
 	struct control_pipe *control;
 	struct status_pipe *status;
 	struct event *on_term, *heartbeat, *deadline;
-	uint64_t connections;	/* open now */
+	uint64_t connections;   /* open now */
 	uint64_t finished, cut; /* ended since the drain began */
-	struct episode crowd;	/* limits.connections is reached */
+	struct episode crowd;   /* limits.connections is reached */
 };
 
 /* ---- the way out ---- */
@@ -204,8 +204,7 @@ heed_limit(struct worker *w)
 	bool full = limit > 0 && w->connections >= limit;
 
 	if (full && episode_begin(&w->crowd))
-		log_warning(
-			"limits.connections (%u) is reached: others wait until one ends", limit);
+		log_warning("limits.connections (%u) is reached: others wait until one ends", limit);
 	if (!full)
 		episode_pause(&w->crowd);
 	acceptor_set_full(w->acceptor, full);
@@ -269,8 +268,7 @@ on_ended(struct service_host *host, bool cut)
 /* ---- the start ---- */
 
 /* Says why there can be no worker. Returns `exit_status`. */
-static int __attribute__((format(printf, 3, 4)))
-fail(struct worker *w, int exit_status, const char *fmt, ...)
+static int __attribute__((format(printf, 3, 4))) fail(struct worker *w, int exit_status, const char *fmt, ...)
 {
 	char text[LOG_TEXT_MAX];
 	va_list ap;
@@ -291,8 +289,7 @@ fail(struct worker *w, int exit_status, const char *fmt, ...)
 static void
 ignore_signals(void)
 {
-	static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU,
-		SIGPIPE };
+	static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU, SIGPIPE };
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
 
 	for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
@@ -321,8 +318,7 @@ make_base(void)
 	/* no EPOLL_USE_CHANGELIST: libevent then misses descriptors that were closed and opened
 	 * again within one round */
 	if (event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV) == 0 &&
-		event_config_set_max_dispatch_interval(
-			config, &interval, -1, PRIORITY_CONNECTIONS) == 0)
+		event_config_set_max_dispatch_interval(config, &interval, -1, PRIORITY_CONNECTIONS) == 0)
 		base = event_base_new_with_config(config);
 	event_config_free(config);
 	if (base && event_base_priority_init(base, PRIORITIES) < 0) {
@@ -438,16 +434,15 @@ open_parts(struct worker *w)
 		return fail(w, EX_OSERR, "no memory for the events");
 	r = w->service_ops->start(&w->host, &w->service);
 	if (r < 0)
-		return fail(w, EX_OSERR, "the service %s cannot start: %s", w->service_ops->type,
-			strerror(-r));
+		return fail(
+			w, EX_OSERR, "the service %s cannot start: %s", w->service_ops->type, strerror(-r));
 	return EX_OK;
 }
 
 static void
 start_heartbeat(struct worker *w)
 {
-	struct timeval interval =
-		clock_timeval(w->config->hang_timeout_us / HEARTBEATS_PER_TIMEOUT);
+	struct timeval interval = clock_timeval(w->config->hang_timeout_us / HEARTBEATS_PER_TIMEOUT);
 
 	if (w->config->hang_timeout_us > 0)
 		event_add(w->heartbeat, &interval);

@@ -25,7 +25,7 @@ text_keeps_letters_and_escapes_the_rest(void **state)
 		{ "plain ~ \\ text", "plain ~ \\ text", 14 },
 		{ "größe", "größe", 5 },
 		{ "日本", "日本", 4 },
-		{ "a\nb\tc\rd", "a\\nb\\tc\\x0dd", 11 },
+		{ "a\nb\tc\rd", "a\\nb\\tc\\x0dd", 12 },
 		{ "\033[31mred", "\\x1b[31mred", 11 },
 		{ "\x7f", "\\x7f", 4 },
 		{ "\xc2\x9b", "\\xc2\\x9b", 8 },             /* CSI in one character */

@@ -13,13 +13,16 @@ class Roll:
         self.events_open, self.events_closed = threading.Event(), threading.Event()
         self.posted, self.answer_now = threading.Event(), threading.Event()
         self.answer = (200, outcome())
+        self.hesitation = 0
+        self.too_early = None  # was the reload asked for before the events were there?
         daemon.on["GET /v1/events"] = self.on_events
         daemon.on[path] = self.on_post
 
     def on_events(self, exchange):
         self.events = exchange
-        exchange.stream()
+        self.too_early = self.posted.wait(self.hesitation)
         self.events_open.set()
+        exchange.stream()
         exchange.wait_closed()
         self.events_closed.set()
 
@@ -75,6 +78,16 @@ def test_slot_by_slot(daemon, roll, terminal):
     # the verdict is whole, however narrow the terminal: there it may wrap
     assert lines[3] == "reload 6: applied: generation 7 in 41ms; 3 finished, 120 handed over, 0 cut"
     assert len(lines) == 4
+
+
+def test_nothing_is_asked_for_before_the_events_are_there(roll, terminal):
+    """What happens in between would be missed."""
+    roll.hesitation = 0.2
+    shown = terminal("reload")
+    roll.begin()
+    roll.end()
+    assert shown.finish() == 0
+    assert roll.too_early is False
 
 
 def test_two_slots_at_a_time(roll, terminal):
