@@ -76,6 +76,19 @@ api_get(struct client *client, const char *path, json_t **ret)
 	return r;
 }
 
+static int
+copy_body(struct client *client, const struct client_answer *answer, char **ret, size_t *ret_len)
+{
+	char *copy = malloc(answer->len + 1);
+
+	if (!copy)
+		return client_set_error(client, -ENOMEM, "out of memory");
+	memcpy(copy, answer->body, answer->len + 1);
+	*ret = copy;
+	*ret_len = answer->len;
+	return 0;
+}
+
 int
 api_get_text(struct client *client, const char *path, char **ret, size_t *ret_len)
 {
@@ -83,16 +96,8 @@ api_get_text(struct client *client, const char *path, char **ret, size_t *ret_le
 	struct client_answer answer;
 	int r = get(client, path, &call, &answer);
 
-	if (r == 0) {
-		char *copy = malloc(answer.len + 1);
-
-		if (copy) {
-			*ret = memcpy(copy, answer.body, answer.len + 1);
-			*ret_len = answer.len;
-		} else {
-			r = client_set_error(client, -ENOMEM, "out of memory");
-		}
-	}
+	if (r == 0)
+		r = copy_body(client, &answer, ret, ret_len);
 	client_call_free(call);
 	return r;
 }

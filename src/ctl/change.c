@@ -9,8 +9,7 @@
 #include "config/config.h"
 #include "config/duration.h"
 #include "ctl/api.h"
-#include "ctl/events.h"
-#include "ctl/progress.h"
+#include "ctl/following.h"
 #include "ctl/shown.h"
 #include "ctl/verdict.h"
 
@@ -18,12 +17,8 @@
 #include <string.h>
 #include <sysexits.h>
 
-#define EVENTS_OPEN_US \
-	(2 * US_PER_SEC) /* the stream of events may take so long to begin: it is only for show */
-#define EVENTS_END_US (US_PER_SEC / 4) /* ... and the last ones so long after the verdict */
-#define DRAW_US       (US_PER_SEC)     /* how often time goes on in the progress */
-#define GRACE_US \
-	(5 * US_PER_SEC) /* the daemon itself says "timeout"; one that does not even do that has so much more */
+#define DRAW_US        (1 * US_PER_SEC) /* how often time goes on in what is shown */
+#define GRACE_US       (5 * US_PER_SEC) /* the daemon itself says "timeout"; one that does not has so much more */
 #define TIMEOUT_MAX_US (365 * 24 * 3600 * US_PER_SEC)
 
 /* One wish. */
@@ -36,90 +31,17 @@ struct change {
 	bool is_followed;    /* by showing the roll */
 };
 
-/* ---- the roll on the terminal ---- */
-
-struct following {
-	struct client *client;
-	struct client_call *call; /* NULL: nothing is shown */
-	struct events events;
-	struct progress *progress;
-};
-
-/* An events_fn. */
-static int
-on_event(const json_t *event, void *arg)
-{
-	struct following *f = arg;
-
-	progress_event(f->progress, event);
-	return 0;
-}
-
-static void
-following_done(struct following *f)
-{
-	client_call_free(f->call);
-	events_done(&f->events);
-	progress_free(f->progress);
-	*f = (struct following){ .client = f->client };
-}
-
-/*
- * Opens the stream of events, and waits until it is open: what happens from then on is not missed. Without it nothing is shown, and that is
- * no error.
- */
-static void
-following_init(struct following *f, const struct ctl *ctl)
-{
-	const struct client_request request = {
-		.path = "/v1/events", .on_data = events_feed, .arg = &f->events
-	};
-	const uint64_t deadline = clock_now_us() + EVENTS_OPEN_US;
-
-	*f = (struct following){ .client = ctl->client, .progress = progress_new(&ctl->out, stdout) };
-	events_init(&f->events, ctl->client, on_event, f);
-	if (!f->progress || client_start(ctl->client, &request, &f->call) < 0) {
-		following_done(f);
-		return;
-	}
-	while (client_call_state(f->call) == CLIENT_ASKING) {
-		const uint64_t now = clock_now_us();
-
-		if (now >= deadline || client_turn(ctl->client, deadline - now) < 0)
-			break;
-	}
-	if (client_call_state(f->call) != CLIENT_OPEN)
-		following_done(f);
-}
-
-/* The verdict is there; what the daemon has said before it may still be on its way. */
-static void
-following_end(struct following *f, uint64_t id)
-{
-	const uint64_t deadline = clock_now_us() + EVENTS_END_US;
-
-	while (f->call && client_call_state(f->call) == CLIENT_OPEN && !progress_has_ended(f->progress, id)) {
-		const uint64_t now = clock_now_us();
-
-		if (now >= deadline || client_turn(f->client, deadline - now) < 0)
-			break;
-	}
-	following_done(f);
-}
-
 /* Turns until the answer is there. */
 static int
-wait_answer(struct following *f, struct client_call *call, struct client_answer *ret)
+wait_answer(struct client *client, struct following *f, struct client_call *call, struct client_answer *ret)
 {
 	while (client_call_state(call) != CLIENT_ENDED) {
-		int r = client_turn(f->client, DRAW_US);
+		int r = client_turn(client, DRAW_US);
 
 		if (r < 0)
 			return r;
-		if (f->call && client_call_state(f->call) == CLIENT_ENDED)
-			following_done(f); /* nothing new will be known */
-		else if (f->call && client_call_state(call) != CLIENT_ENDED)
-			progress_draw(f->progress);
+		if (client_call_state(call) != CLIENT_ENDED)
+			following_turned(f);
 	}
 	return client_call_result(call, ret);
 }
@@ -130,12 +52,8 @@ wait_answer(struct following *f, struct client_call *call, struct client_answer 
 static void
 print_problems(const json_t *problems)
 {
-	const json_t *problem;
-	size_t i;
-
-	json_array_foreach(problems, i, problem)
-	{
-		const char *text = json_string_value(problem);
+	for (size_t i = 0; i < json_array_size(problems); i++) {
+		const char *text = json_string_value(json_array_get(problems, i));
 		cleanup_free char *shown = text ? shown_text(text) : NULL;
 
 		if (shown)
@@ -146,16 +64,12 @@ print_problems(const json_t *problems)
 static void
 print_changes(const struct ctl *ctl, const json_t *changes)
 {
-	const json_t *change;
-	size_t i;
-
-	json_array_foreach(changes, i, change)
-	{
+	for (size_t i = 0; i < json_array_size(changes); i++) {
+		const char *text = json_string_value(json_array_get(changes, i));
 		struct line line;
 
 		line_init(&line, &ctl->out);
-		line_add(&line, STYLE_PLAIN, "%s",
-			json_string_value(change) ? json_string_value(change) : "?");
+		line_add(&line, STYLE_PLAIN, "%s", text ? text : "?");
 		line_print(&line, stdout, 0);
 		putchar('\n');
 	}
@@ -249,17 +163,17 @@ run(const struct ctl *ctl, const struct change *change)
 		.body = change->body,
 		.timeout_us = change->timeout_us ? change->timeout_us + GRACE_US : 0,
 	};
-	struct following following = { .client = ctl->client };
+	struct following following = { 0 };
 	struct client_call *call = NULL;
 	struct client_answer answer;
 	cleanup_json json_t *json = NULL;
 	int r;
 
 	if (change->is_followed)
-		following_init(&following, ctl);
+		following_init(&following, ctl->client, &ctl->out);
 	r = client_start(ctl->client, &request, &call);
 	if (r == 0)
-		r = wait_answer(&following, call, &answer);
+		r = wait_answer(ctl->client, &following, call, &answer);
 	if (r == 0 && (r = api_parse(ctl->client, answer.body, answer.len, &json)) < 0 &&
 		answer.status >= 300)
 		r = 0; /* a refusal may be in plain words */
@@ -311,12 +225,12 @@ change_reload(struct ctl *ctl, int argc, char **argv)
 		{ "timeout", NULL, &timeout },
 		{ "if-changed", &if_changed, NULL },
 	};
+	const struct ctl_syntax syntax = { options, ARRAY_LEN(options), 0, 0 };
 	struct change change = { .what = "reload", .has_number = true, .path = "/v1/reload" };
 	cleanup_free char *body = NULL;
-	char **arguments;
 	int status;
 
-	if (ctl_parse(ctl, argc, argv, options, ARRAY_LEN(options), 0, 0, &arguments, &status) < 0)
+	if ((status = ctl_parse(ctl, argc, argv, &syntax)) != CTL_GO_ON)
 		return status;
 	if (strcmp(wait, "drained") != 0 && strcmp(wait, "ready") != 0 && strcmp(wait, "no") != 0)
 		return ctl_usage(ctl, "--wait is \"drained\", \"ready\" or \"no\", not \"%s\"", wait);
@@ -332,15 +246,14 @@ int
 change_scale(struct ctl *ctl, int argc, char **argv)
 {
 	cleanup_free char *what = NULL, *body = NULL;
-	char **arguments;
 	uint64_t workers;
 	int status;
 
-	if (ctl_parse(ctl, argc, argv, NULL, 0, 1, 1, &arguments, &status) < 0)
+	if ((status = ctl_parse(ctl, argc, argv, &(struct ctl_syntax){ .min = 1, .max = 1 })) != CTL_GO_ON)
 		return status;
-	if (text_parse_u64(arguments[0], &workers) < 0 || workers < 1 || workers > CONFIG_WORKERS_MAX)
+	if (text_parse_u64(ctl->argument[0], &workers) < 0 || workers < 1 || workers > CONFIG_WORKERS_MAX)
 		return ctl_usage(ctl, "N is a number of workers from 1 to %d, not \"%s\"", CONFIG_WORKERS_MAX,
-			arguments[0]);
+			ctl->argument[0]);
 	what = text_format("scale to %" PRIu64, workers);
 	body = text_format("{\"workers\": %" PRIu64 "}", workers);
 	if (!what || !body)
@@ -354,15 +267,14 @@ int
 change_restart(struct ctl *ctl, int argc, char **argv)
 {
 	cleanup_free char *what = NULL, *path = NULL;
-	char **arguments;
 	uint64_t slot;
 	int status;
 
-	if (ctl_parse(ctl, argc, argv, NULL, 0, 1, 1, &arguments, &status) < 0)
+	if ((status = ctl_parse(ctl, argc, argv, &(struct ctl_syntax){ .min = 1, .max = 1 })) != CTL_GO_ON)
 		return status;
-	if (text_parse_u64(arguments[0], &slot) < 0)
-		return ctl_usage(
-			ctl, "SLOT is a number as \"gracefulctl status\" shows it, not \"%s\"", arguments[0]);
+	if (text_parse_u64(ctl->argument[0], &slot) < 0)
+		return ctl_usage(ctl, "SLOT is a number as \"gracefulctl status\" shows it, not \"%s\"",
+			ctl->argument[0]);
 	what = text_format("restart of slot %" PRIu64, slot);
 	path = text_format("/v1/workers/%" PRIu64 "/restart", slot);
 	if (!what || !path)
@@ -376,13 +288,13 @@ change_stop(struct ctl *ctl, int argc, char **argv)
 {
 	bool now = false;
 	const struct ctl_option options[] = { { "now", &now, NULL } };
+	const struct ctl_syntax syntax = { options, ARRAY_LEN(options), 0, 0 };
 	struct client_request request = { .path = "/v1/stop", .timeout_us = API_TIMEOUT_US };
 	struct client_call *call = NULL;
 	struct client_answer answer;
-	char **arguments;
 	int r;
 
-	if (ctl_parse(ctl, argc, argv, options, ARRAY_LEN(options), 0, 0, &arguments, &r) < 0)
+	if ((r = ctl_parse(ctl, argc, argv, &syntax)) != CTL_GO_ON)
 		return r;
 	request.body = now ? "{\"now\": true}" : "{\"now\": false}";
 	r = client_start(ctl->client, &request, &call);

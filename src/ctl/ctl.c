@@ -62,17 +62,20 @@ take_option(const struct ctl_option *option, const char *value)
 		*option->value = value;
 }
 
-/* Returns -1 for all options read, else the exit status. */
+/* CTL_GO_ON, or the exit status. */
 static int
-read_options(const struct ctl *ctl, int argc, char **argv, const struct ctl_option *options, size_t n)
+read_options(const struct ctl *ctl, int argc, char **argv, const struct ctl_syntax *syntax)
 {
 	struct option table[CTL_OPTIONS_MAX + 2] = { { "help", no_argument, NULL, 'h' } };
 	int c, index;
 
-	assert(n <= CTL_OPTIONS_MAX);
-	for (size_t i = 0; i < n; i++)
-		table[i + 1] = (struct option){ options[i].name,
-			options[i].is_set ? no_argument : required_argument, NULL, 0 };
+	assert(syntax->n_options <= CTL_OPTIONS_MAX);
+	for (size_t i = 0; i < syntax->n_options; i++) {
+		const struct ctl_option *option = &syntax->options[i];
+
+		table[i + 1] = (struct option){ option->name,
+			option->is_set ? no_argument : required_argument, NULL, 0 };
+	}
 	optind = 0; /* begins anew, with other arguments */
 	while ((c = getopt_long(argc, argv, "h", table, &index)) >= 0) {
 		if (c == 'h') {
@@ -84,26 +87,26 @@ read_options(const struct ctl *ctl, int argc, char **argv, const struct ctl_opti
 			print_usage(ctl, stderr);
 			return EX_USAGE;
 		}
-		take_option(&options[index - 1], optarg);
+		if (index > 0)
+			take_option(&syntax->options[index - 1], optarg);
 	}
-	return -1;
+	return CTL_GO_ON;
 }
 
 int
-ctl_parse(const struct ctl *ctl, int argc, char **argv, const struct ctl_option *options, size_t n_options,
-	int min, int max, char ***ret_arguments, int *ret_status)
+ctl_parse(struct ctl *ctl, int argc, char **argv, const struct ctl_syntax *syntax)
 {
-	*ret_status = read_options(ctl, argc, argv, options, n_options);
-	if (*ret_status >= 0)
-		return -1;
-	if (argc - optind < min)
-		*ret_status = ctl_usage(ctl, "%s: an argument is missing", ctl->command->name);
-	else if (argc - optind > max)
-		*ret_status = ctl_usage(ctl, "%s: what is \"%s\"?", ctl->command->name, argv[optind + max]);
-	if (*ret_status >= 0)
-		return -1;
-	*ret_arguments = argv + optind;
-	return 0;
+	const int status = read_options(ctl, argc, argv, syntax);
+	const int n = argc - optind;
+
+	if (status != CTL_GO_ON)
+		return status;
+	if (n < syntax->min)
+		return ctl_usage(ctl, "%s: an argument is missing", ctl->command->name);
+	if (n > syntax->max)
+		return ctl_usage(ctl, "%s: what is \"%s\"?", ctl->command->name, argv[optind + syntax->max]);
+	ctl->argument = argv + optind;
+	return CTL_GO_ON;
 }
 
 int

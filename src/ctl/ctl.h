@@ -36,6 +36,7 @@ struct ctl {
 	const struct ctl_command *command; /* the one that runs */
 	struct client *client;
 	struct terminal out; /* standard output */
+	char **argument;     /* once they are parsed; NULL behind the last */
 };
 
 /* One line on standard error, "gracefulctl: …", made fit to be shown there. */
@@ -57,13 +58,20 @@ struct ctl_option {
 	const char **value; /* ... set to what is given */
 };
 
+/* What may stand behind a command. */
+struct ctl_syntax {
+	const struct ctl_option *options;
+	size_t n_options; /* at most CTL_OPTIONS_MAX */
+	int min, max;     /* arguments */
+};
+
 #define CTL_OPTIONS_MAX 4
+#define CTL_GO_ON       (-1) /* no exit status */
 
 /*
- * Reads the options of the command that runs, and --help. 0 to go on, with the arguments that are left in *ret_arguments (at least `min` and
- * at most `max` of them, NULL behind the last); or -1, to exit with *ret_status: all has been said.
+ * Reads the options of the command that runs, and --help. CTL_GO_ON, with the arguments in ctl->argument; else all has been said, and this is
+ * the exit status.
  */
-int ctl_parse(const struct ctl *ctl, int argc, char **argv, const struct ctl_option *options,
-	size_t n_options, int min, int max, char ***ret_arguments, int *ret_status);
+int ctl_parse(struct ctl *ctl, int argc, char **argv, const struct ctl_syntax *syntax);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * The stream of events.
+ * The stream of events: one JSON object a line.
  */
 #include "ctl/events.h"
 
@@ -140,10 +140,10 @@ events_run(struct ctl *ctl, int argc, char **argv)
 {
 	struct printing printing = { ctl, !ctl->out.is_terminal };
 	const struct ctl_option options[] = { { "json", &printing.is_json, NULL } };
-	char **arguments;
+	const struct ctl_syntax syntax = { options, ARRAY_LEN(options), 0, 0 };
 	int r;
 
-	if (ctl_parse(ctl, argc, argv, options, ARRAY_LEN(options), 0, 0, &arguments, &r) < 0)
+	if ((r = ctl_parse(ctl, argc, argv, &syntax)) != CTL_GO_ON)
 		return r;
 	r = follow(ctl, &printing);
 	return r == -ECANCELED ? CTL_OK : ctl_fail(ctl, r); /* main says what is wrong with the output */

@@ -1,5 +1,5 @@
 /*
- * Durations for people.
+ * Durations for people, and how old something is.
  */
 #include "ctl/human.h"
 

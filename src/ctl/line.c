@@ -1,5 +1,5 @@
 /*
- * One line of output.
+ * One line of output, collected in memory until its width is known.
  */
 #include "ctl/line.h"
 

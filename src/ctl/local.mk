@@ -7,6 +7,7 @@ src_libctl_a_SOURCES = \
 	src/ctl/client.c src/ctl/client.h \
 	src/ctl/ctl.c src/ctl/ctl.h \
 	src/ctl/events.c src/ctl/events.h \
+	src/ctl/following.c src/ctl/following.h \
 	src/ctl/human.c src/ctl/human.h \
 	src/ctl/line.c src/ctl/line.h \
 	src/ctl/progress.c src/ctl/progress.h \

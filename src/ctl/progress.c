@@ -294,7 +294,18 @@ progress_event(struct progress *p, const json_t *event)
 	for (size_t i = 0; i < ARRAY_LEN(takers); i++)
 		if (strcmp(takers[i].event, name) == 0)
 			takers[i].take(p, event);
-	progress_draw(p);
+}
+
+bool
+progress_wants_total(const struct progress *p)
+{
+	return p->n_workers == 0 && p->n_slots > 0;
+}
+
+void
+progress_set_total(struct progress *p, uint64_t n_workers)
+{
+	p->n_workers = n_workers;
 }
 
 bool

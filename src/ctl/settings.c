@@ -19,11 +19,10 @@ int
 settings_show(struct ctl *ctl, int argc, char **argv)
 {
 	cleanup_free char *text = NULL;
-	char **arguments;
 	size_t len;
 	int r;
 
-	if (ctl_parse(ctl, argc, argv, NULL, 0, 0, 0, &arguments, &r) < 0)
+	if ((r = ctl_parse(ctl, argc, argv, &(struct ctl_syntax){ .min = 0, .max = 0 })) != CTL_GO_ON)
 		return r;
 	r = api_get_text(ctl->client, "/v1/config", &text, &len);
 	if (r < 0)
@@ -148,29 +147,26 @@ int
 settings_diff(struct ctl *ctl, int argc, char **argv)
 {
 	cleanup_free char *path = NULL;
-	char **arguments;
 	int r;
 
-	if (ctl_parse(ctl, argc, argv, NULL, 0, 0, 1, &arguments, &r) < 0)
+	if ((r = ctl_parse(ctl, argc, argv, &(struct ctl_syntax){ .min = 0, .max = 1 })) != CTL_GO_ON)
 		return r;
-	if (!arguments[0] && (r = find_file(ctl, &path)) < 0)
+	if (!ctl->argument[0] && (r = find_file(ctl, &path)) < 0)
 		return ctl_fail(ctl, r);
-	return compare(ctl, arguments[0] ? arguments[0] : path);
+	return compare(ctl, ctl->argument[0] ? ctl->argument[0] : path);
 }
 
 /* ---- check ---- */
 
-/* Where the daemon's program is: beside this one, as in a build tree, else where it is installed. To be freed; NULL: no memory. */
+/* A program beside this one, as in a build tree. To be freed; NULL: there is none. */
 static char *
-find_daemon(void)
+find_beside(const char *name)
 {
 	char self[PATH_MAX] = "";
 	const ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	cleanup_free char *beside = len > 0 ? text_format("%s/gracefuld", dirname(self)) : NULL;
+	cleanup_free char *path = len > 0 ? text_format("%s/%s", dirname(self), name) : NULL;
 
-	if (beside && access(beside, X_OK) == 0)
-		return take_ptr(beside);
-	return strdup(GRACEFULD_SBINDIR "/gracefuld");
+	return path && access(path, X_OK) == 0 ? take_ptr(path) : NULL;
 }
 
 /* The daemon's file; without a daemon, the one that it would read. To be freed; NULL: said why, with *ret_status. */
@@ -196,21 +192,21 @@ file_to_check(const struct ctl *ctl, int *ret_status)
 int
 settings_check(struct ctl *ctl, int argc, char **argv)
 {
-	cleanup_free char *program = find_daemon(), *found = NULL;
-	char **arguments, *path;
+	cleanup_free char *beside = find_beside("gracefuld"), *found = NULL;
+	cleanup_free char *worker = beside ? find_beside("gracefuld-worker") : NULL;
+	const char *program = beside ? beside : GRACEFULD_SBINDIR "/gracefuld";
+	const char *path;
 	int status;
 
-	if (ctl_parse(ctl, argc, argv, NULL, 0, 0, 1, &arguments, &status) < 0)
+	if ((status = ctl_parse(ctl, argc, argv, &(struct ctl_syntax){ .min = 0, .max = 1 })) != CTL_GO_ON)
 		return status;
-	path = arguments[0];
+	path = ctl->argument[0];
 	if (!path && !(path = found = file_to_check(ctl, &status)))
 		return status;
-	if (!program)
-		return ctl_no_memory();
 	fflush(NULL);
 	client_free(ctl->client); /* libcurl has descriptors that are not close-on-exec */
 	ctl->client = NULL;
-	execl(program, program, "-t", "-c", path, (char *)NULL);
+	execl(program, program, "-t", "-c", path, worker ? "-W" : NULL, worker, (char *)NULL);
 	ctl_complain("cannot run %s: %s", program, strerror(errno));
 	return EX_UNAVAILABLE;
 }

@@ -101,11 +101,11 @@ status_run(struct ctl *ctl, int argc, char **argv)
 		{ "json", &is_json, NULL },
 		{ "watch", &is_watch, NULL },
 	};
+	const struct ctl_syntax syntax = { options, ARRAY_LEN(options), 0, 0 };
 	cleanup_json json_t *status = NULL;
-	char **arguments;
 	int r;
 
-	if (ctl_parse(ctl, argc, argv, options, ARRAY_LEN(options), 0, 0, &arguments, &r) < 0)
+	if ((r = ctl_parse(ctl, argc, argv, &syntax)) != CTL_GO_ON)
 		return r;
 	if (is_watch)
 		return watch(ctl, is_json);

@@ -71,7 +71,11 @@ add_age(struct line *line, const char *before, const char *time)
 {
 	uint64_t us;
 
-	if (human_age(time, &us) == 0)
+	if (human_age(time, &us) < 0)
+		return;
+	if (us < US_PER_SEC)
+		line_add(line, STYLE_PLAIN, "%sjust now", before);
+	else
 		add_duration(line, before, us, " ago");
 }
 
@@ -143,16 +147,13 @@ static void
 print_listeners(const struct view *view, const json_t *listeners)
 {
 	const size_t room = view->terminal->columns ? view->terminal->columns : SIZE_MAX;
-	const json_t *listener;
 	struct line line;
-	size_t i;
 
 	if (!json_is_array(listeners))
 		return;
 	begin_line(&line, view, "listening");
-	json_array_foreach(listeners, i, listener)
-	{
-		cleanup_free char *text = listener_text(listener);
+	for (size_t i = 0; i < json_array_size(listeners); i++) {
+		cleanup_free char *text = listener_text(json_array_get(listeners, i));
 		const char *shown = text ? text : "?";
 
 		if (i > 0) {
@@ -304,14 +305,11 @@ static void
 print_workers(const struct view *view, const json_t *workers)
 {
 	struct table *table = table_new(columns, COLUMNS);
-	const json_t *worker;
-	size_t i;
 
 	if (!table)
 		return;
-	json_array_foreach(workers, i, worker)
-	{
-		if (add_worker(table, worker) < 0)
+	for (size_t i = 0; i < json_array_size(workers); i++) {
+		if (add_worker(table, json_array_get(workers, i)) < 0)
 			break;
 	}
 	if (json_array_size(workers) > 0) {

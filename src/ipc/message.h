@@ -1,6 +1,6 @@
 /*
  * The messages between master and worker: each is one line of text on a pipe, at most PIPE_BUF bytes with its
- *newline, so that a write is atomic. This is the whole protocol; doc/protocol.md says it byte by byte.
+ * newline, so that a write is atomic. This is the whole protocol; doc/protocol.md says it byte by byte.
  *
  *	worker → master   hello 1 NAME VERSION · ready · alive · status TEXT · stats k=v … ·
  *	                  drained finished=N handed=N cut=N · failed TEXT

@@ -1,6 +1,6 @@
 /*
  * A candidate: a configuration file on its way to become a generation. Loading and checking touch nothing
- *that serves.
+ * that serves.
  *
  *	read, parse, check the options → find the account → ask the worker program about the service → done
  */

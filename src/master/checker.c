@@ -91,6 +91,7 @@ on_exit_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct checker *c = arg;
 	siginfo_t info = { 0 };
+	char rest[400];
 
 	(void)what;
 	if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
@@ -103,6 +104,11 @@ on_exit_event(evutil_socket_t fd, short what, void *arg)
 	for (int i = 0; i < 17 && event_pending(c->on_output, EV_READ, NULL); i++)
 		if (!read_output(c))
 			break;
+	if (c->reader.len >
+		0) { /* a line without its end, or one with control characters: it is no silence */
+		text_escape(rest, sizeof(rest), c->reader.data, c->reader.len);
+		problems_add(c->problems, NULL, 0, "%s", rest);
+	}
 	if (info.si_code != CLD_EXITED)
 		problems_add(c->problems, c->program, 0, "the check was killed by signal %d, %s",
 			info.si_status, strsignal(info.si_status));

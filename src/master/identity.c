@@ -20,8 +20,7 @@
  *	KILL              … and are signalled all the same
  *	NET_BIND_SERVICE  a reload may bind a port below 1024
  *	CHOWN, FOWNER     UNIX sockets get their owner and mode
- *	DAC_OVERRIDE      … in folders that belong to others; the configuration may be readable by its group
- *only
+ *	DAC_OVERRIDE      … in folders that belong to others; the configuration may be readable by its group only
  */
 static const unsigned needed[] = {
 	CAP_SETUID,

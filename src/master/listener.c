@@ -151,9 +151,7 @@ add_tcp(struct listener *listener, const struct config_listen *spec, unsigned n)
 
 		if (fd < 0)
 			return fd;
-		if (listener->muted && (r = selector_mute(fd, true)) < 0)
-			return r;
-		if (listen(fd, spec->backlog) < 0)
+		if (listener->listening && listen(fd, spec->backlog) < 0)
 			return -errno;
 		/* a socket that joins a group under a selector gets nothing until it is chosen */
 		listener->live[listener->n_fd] = !listener->has_selector;
@@ -235,7 +233,7 @@ add_problem(struct problems *problems, const struct config_listen *spec, const c
 }
 
 struct listener *
-listener_open(const struct config_listen *spec, unsigned n, bool muted, const struct listener_list *others,
+listener_open(const struct config_listen *spec, unsigned n, bool late, const struct listener_list *others,
 	const struct listen_fds *passed, struct problems *problems)
 {
 	struct listener *listener = calloc(1, sizeof(*listener));
@@ -244,7 +242,8 @@ listener_open(const struct config_listen *spec, unsigned n, bool muted, const st
 	if (listener) {
 		listener->kind = spec->kind;
 		listener->port = spec->kind == CONFIG_LISTEN_TCP ? spec->port : 0;
-		listener->muted = muted && spec->kind == CONFIG_LISTEN_TCP;
+		listener->listening = !late;
+		listener->backlog = (int)spec->backlog;
 		listener->address = config_listen_text(spec);
 	}
 	if (!listener || !listener->address)
@@ -311,32 +310,40 @@ listener_apply(struct listener *listener, const struct config_listen *spec)
 void
 listener_select(struct listener *listener, const bool *live, unsigned n)
 {
-	bool changed = false, any = false;
+	bool wanted[CONFIG_WORKERS_MAX], changed = false, any = false;
 
 	if (listener->kind != CONFIG_LISTEN_TCP || listener->n_fd < 2)
 		return;
 	for (unsigned i = 0; i < listener->n_fd; i++) {
-		bool wanted = i < n && live[i];
-
-		any |= wanted;
-		changed |= wanted != listener->live[i];
+		wanted[i] = i < n && live[i];
+		any |= wanted[i];
+		changed |= wanted[i] != listener->live[i];
 	}
-	if (!any || !changed)
+	/* what the kernel refuses is tried again when the pool looks next */
+	if (!any || !changed || selector_attach(listener->fd[0], wanted, listener->n_fd) < 0)
 		return;
-	for (unsigned i = 0; i < listener->n_fd; i++)
-		listener->live[i] = i < n && live[i];
-	if (selector_attach(listener->fd[0], listener->live, listener->n_fd) == 0)
-		listener->has_selector = true;
+	memcpy(listener->live, wanted, listener->n_fd * sizeof(*wanted));
+	listener->has_selector = true;
 }
 
 void
-listener_mute(struct listener *listener, bool mute)
+listener_begin(struct listener *listener)
 {
-	if (listener->kind != CONFIG_LISTEN_TCP || listener->muted == mute)
+	if (listener->listening)
 		return;
+	listener->listening = true;
+	/* in ascending order: that makes the selector's indices ours */
 	for (unsigned i = 0; i < listener->n_fd; i++)
-		selector_mute(listener->fd[i], mute);
-	listener->muted = mute;
+		if (listen(listener->fd[i], listener->backlog) < 0)
+			log_event(LOG_ERR, EVENT_LISTENER, NULL, "cannot listen on %s: %s", listener->address,
+				strerror(errno));
+}
+
+void
+listener_hide(struct listener *listener)
+{
+	for (unsigned i = 0; listener->kind == CONFIG_LISTEN_TCP && i < listener->n_fd; i++)
+		selector_hide(listener->fd[i]);
 }
 
 void

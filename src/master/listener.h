@@ -31,8 +31,9 @@ struct listener {
 	bool *live; /* tcp: the selector's present choice, as long as fd; all of them while there is no
 		       selector */
 	bool has_selector;
-	bool muted; /* tcp: hears no new client */
-	char *path; /* unix: to be unlinked at the end, if it is still ours: */
+	int backlog;    /* tcp: for listener_begin */
+	bool listening; /* tcp: what is bound also listens; else it waits for listener_begin */
+	char *path;     /* unix: to be unlinked at the end, if it is still ours: */
 	ino_t inode;
 	bool borrowed; /* systemd's: closed by whoever holds the list */
 };
@@ -41,12 +42,12 @@ TAILQ_HEAD(listener_list, listener);
 
 /*
  * Opens the address of `spec` with `n` sockets (for TCP). `others` is what this master has open already:
- * another program on the port is an error, sockets of our own are not. `passed` is what systemd gave us. With
- * `muted`, a TCP address gets no connection until listener_mute lets them in: a specific address takes
- * precedence over a wildcard that is still served, from the moment that it listens.
+ * another program on the port is an error, sockets of our own are not. `passed` is what systemd gave us.  With
+ * `late`, a TCP address is bound, but begins to listen by listener_begin: a specific address takes precedence over
+ * a wildcard that is still served, from the moment that it listens.
  * NULL when that fails, with the reason in `problems`.
  */
-struct listener *listener_open(const struct config_listen *spec, unsigned n, bool muted,
+struct listener *listener_open(const struct config_listen *spec, unsigned n, bool late,
 	const struct listener_list *others, const struct listen_fds *passed, struct problems *problems);
 
 /*
@@ -74,11 +75,14 @@ void listener_apply(struct listener *listener, const struct config_listen *spec)
  */
 void listener_select(struct listener *listener, const bool *live, unsigned n);
 
+/* Begins to listen, if it does not yet. What fails is logged. */
+void listener_begin(struct listener *listener);
+
 /*
- * Lets it hear no new client, or hear them again. A client's SYN is sent again after a second, to whoever has
- * the address by then.
+ * To be called before listener_close when workers still have the sockets: new clients no longer find them, and the
+ * workers can accept the queues empty.
  */
-void listener_mute(struct listener *listener, bool mute);
+void listener_hide(struct listener *listener);
 
 /* Closes the sockets, unlinks the path if it is still ours. NULL is fine. */
 void listener_close(struct listener *listener);

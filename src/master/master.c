@@ -25,8 +25,8 @@
 #include <sys/resource.h>
 #include <sysexits.h>
 
-#define STOP_REPORT_US (5 * US_PER_SEC)  /* how often systemd hears that a stop is under way … */
-#define STOP_EXTEND_US (30 * US_PER_SEC) /* … and what it then allows at least */
+#define EXTEND_INTERVAL_US (5 * US_PER_SEC) /* how often systemd hears that a reload or stop is under way … */
+#define EXTEND_US          (30 * US_PER_SEC) /* … and what it then allows at least */
 
 struct master;
 
@@ -71,8 +71,8 @@ struct master {
 	uint64_t started_us;
 	int exit_status;
 	struct event *on_signal[N_SIGNALS];
-	struct event *on_watchdog;  /* NULL: nobody watches */
-	struct event *on_stop_time; /* while stopping */
+	struct event *on_watchdog; /* NULL: nobody watches */
+	struct event *on_extend;   /* while reloading or stopping */
 };
 
 /* ---- reports ---- */
@@ -98,10 +98,22 @@ report_status(const struct master *m)
 	notify_status(line);
 }
 
+/* event: a reload or stop under way, which may take as long as the drains do */
+static void
+on_extend(evutil_socket_t fd, short what, void *arg)
+{
+	struct master *m = arg;
+
+	(void)fd, (void)what;
+	notify_extend_timeout(EXTEND_US);
+	report_status(m);
+}
+
 /* The one writer of the state; systemd is told here, so no path can forget it. */
 static void
 enter_state(struct master *m, enum master_state state)
 {
+	struct timeval interval = clock_timeval(EXTEND_INTERVAL_US);
 	bool was_stopping = m->state == MASTER_STOPPING;
 
 	m->state = state;
@@ -110,8 +122,13 @@ enter_state(struct master *m, enum master_state state)
 	if (state == MASTER_RELOADING)
 		notify_reloading();
 	report_status(m);
-	if (state == MASTER_RUNNING)
+	if (state == MASTER_RUNNING) {
 		notify_ready();
+		event_del(m->on_extend);
+	} else {
+		notify_extend_timeout(EXTEND_US);
+		event_add(m->on_extend, &interval);
+	}
 }
 
 /* ---- start ---- */
@@ -305,17 +322,6 @@ on_ttou(struct master *m, const char *name)
 	scale(m, &m->ttou, -1, name);
 }
 
-/* event: a stop under way */
-static void
-on_stop_time(evutil_socket_t fd, short what, void *arg)
-{
-	struct master *m = arg;
-
-	(void)fd, (void)what;
-	notify_extend_timeout(STOP_EXTEND_US);
-	report_status(m);
-}
-
 /* event: load balancers have had their time to notice */
 static void
 on_lame_duck(evutil_socket_t fd, short what, void *arg)
@@ -330,12 +336,10 @@ static void
 stop(struct master *m, const char *name)
 {
 	uint64_t lame_duck_us = m->pool->running ? m->pool->running->config->lame_duck_us : 0;
-	struct timeval interval = clock_timeval(STOP_REPORT_US), lame_duck = clock_timeval(lame_duck_us);
+	struct timeval lame_duck = clock_timeval(lame_duck_us);
 
 	log_event(LOG_NOTICE, EVENT_DAEMON_STOPPING, NULL, "stopping (%s)", name);
 	enter_state(m, MASTER_STOPPING);
-	notify_extend_timeout(STOP_EXTEND_US);
-	event_add(m->on_stop_time, &interval);
 	candidate_done(&m->first);
 	reload_cancel(&m->reload);
 	if (lame_duck_us == 0) {
@@ -531,9 +535,9 @@ master_init(struct master *m, const struct master_options *options, const struct
 		.arg = m,
 	};
 	reload_init(&m->reload);
-	m->on_stop_time = event_new(m->base, -1, EV_PERSIST, on_stop_time, m);
+	m->on_extend = event_new(m->base, -1, EV_PERSIST, on_extend, m);
 	m->on_lame_duck = evtimer_new(m->base, on_lame_duck, m);
-	return m->on_stop_time && m->on_lame_duck &&
+	return m->on_extend && m->on_lame_duck &&
 	       recycle_init(&m->recycle, m->base, m->pool, &m->reload) == 0 && start_watchdog(m) &&
 	       catch_signals(m);
 }
@@ -553,8 +557,8 @@ master_done(struct master *m)
 	if (m->on_watchdog)
 		event_free(m->on_watchdog);
 	recycle_done(&m->recycle);
-	if (m->on_stop_time)
-		event_free(m->on_stop_time);
+	if (m->on_extend)
+		event_free(m->on_extend);
 	if (m->on_lame_duck)
 		event_free(m->on_lame_duck);
 	if (m->base)

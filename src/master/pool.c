@@ -51,7 +51,7 @@ shrink_listeners(struct pool *pool)
 }
 
 /*
- * Closes the addresses that nobody wants any more. They are muted first, so that workers that still drain
+ * Closes the addresses that nobody wants any more. They are hidden first, so that workers that still drain
  * them can accept their queues empty: what is in there was promised an answer, and nothing more comes in.
  */
 static void
@@ -65,7 +65,7 @@ close_unwanted(struct pool *pool)
 			continue;
 		log_event(LOG_INFO, EVENT_LISTENER, NULL, "closing %s", listener->address);
 		TAILQ_REMOVE(&pool->listeners, listener, entry);
-		listener_mute(listener, true);
+		listener_hide(listener);
 		listener_close(listener);
 	}
 }
@@ -123,10 +123,25 @@ select_listeners(struct pool *pool)
 			continue;
 		for (unsigned i = 0; i < n_listener; i++)
 			any |= live[i] = is_served(&membership, pool->slot[i]);
-		listener_select(listener, live, n_listener);
 		if (any)
-			listener_mute(listener, false);
+			listener_begin(listener);
+		listener_select(listener, live, n_listener);
 	}
+}
+
+/*
+ * Where this master listens on the port already, a new address might take clients from it before anybody serves it: it
+ * begins to listen when its first worker is ready.
+ */
+static bool
+is_contested(const struct pool *pool, const struct config_listen *spec)
+{
+	const struct listener *listener;
+
+	TAILQ_FOREACH(listener, &pool->listeners, entry)
+		if (spec->kind == CONFIG_LISTEN_TCP && listener->port == spec->port)
+			return true;
+	return false;
 }
 
 /* Opens or widens one address of the generation. */
@@ -136,11 +151,11 @@ prepare_listener(struct pool *pool, const struct generation *generation, size_t 
 	const struct config_listen *spec = &generation->config->listen[i];
 	struct listener *listener = listener_find(&pool->listeners, generation->addresses[i]);
 	unsigned n = generation->config->workers;
+	bool late = pool->running && is_contested(pool, spec);
 
 	if (listener)
 		return listener_grow(listener, spec, n, problems);
-	listener =
-		listener_open(spec, n, pool->running != NULL, &pool->listeners, pool->host.passed, problems);
+	listener = listener_open(spec, n, late, &pool->listeners, pool->host.passed, problems);
 	if (!listener)
 		return false;
 	TAILQ_INSERT_TAIL(&pool->listeners, listener, entry);
@@ -201,8 +216,8 @@ commit_listeners(struct pool *pool)
 
 /* ---- the roll ---- */
 
-static void
-set_live(struct pool *pool, struct generation *generation)
+void
+pool_set_live(struct pool *pool, struct generation *generation)
 {
 	if (pool->live == generation)
 		return;
@@ -243,6 +258,13 @@ is_part(const struct pool *pool, unsigned slot)
 	return roll->only_slot < 0 ? slot < roll->target->config->workers : slot == (unsigned)roll->only_slot;
 }
 
+/* May the roll change the slot's goal? That of one slot leaves what others have kept from a roll that failed. */
+static bool
+is_touched(const struct pool *pool, unsigned slot)
+{
+	return pool->roll.only_slot < 0 || slot == (unsigned)pool->roll.only_slot;
+}
+
 static struct roll_slot
 look_at(const struct pool *pool, const struct slot *slot)
 {
@@ -253,7 +275,7 @@ look_at(const struct pool *pool, const struct slot *slot)
 		.on_target = slot->goal == target,
 		.ready = slot_is_ready(slot, target),
 		.settled = slot_is_settled(slot),
-		.alone = slot_is_alone(slot),
+		.alone = pool->roll.brief || slot_is_alone(slot),
 		.lost = slot->lost,
 	};
 }
@@ -266,8 +288,10 @@ commit(struct pool *pool)
 	roll->committed = true;
 	generation_set(&pool->running, roll->target);
 	for (unsigned i = 0; i < pool->n_slots; i++)
-		slot_set_goal(pool->slot[i], i < roll->target->config->workers ? roll->target : NULL);
-	commit_listeners(pool);
+		if (is_touched(pool, i))
+			slot_set_goal(pool->slot[i], i < roll->target->config->workers ? roll->target : NULL);
+	if (roll->only_slot < 0)
+		commit_listeners(pool);
 	/* first who gets what comes new, then who goes: no connection may fall between the two */
 	select_listeners(pool);
 	close_unwanted(pool);
@@ -284,11 +308,13 @@ revert(struct pool *pool)
 		&(struct event_about){ .generation = pool->roll.target->number },
 		"going back to generation %lu: %s", (unsigned long)pool->running->number, pool->roll.why);
 	pool->roll.state = ROLL_REVERT;
-	set_live(pool, pool->running);
+	pool_set_live(pool, pool->running);
 	for (unsigned i = 0; i < pool->n_slots; i++) {
 		struct slot *slot = pool->slot[i];
 
 		slot_set_stale(slot, false);
+		if (!is_touched(pool, i))
+			continue;
 		if (keep && slot->goal == pool->roll.target && slot_is_settled(slot))
 			continue;
 		slot_set_goal(slot, i < pool->running->config->workers ? pool->running : NULL);
@@ -304,7 +330,7 @@ end_roll(struct pool *pool, enum roll_result result)
 
 	pool->roll.state = ROLL_IDLE;
 	if (pool->running)
-		set_live(pool, pool->running);
+		pool_set_live(pool, pool->running);
 	close_unwanted(pool);
 	shrink_listeners(pool);
 	pool->host.on_roll_end(pool, result, pool->host.arg);
@@ -397,7 +423,7 @@ pool_roll(struct pool *pool, struct generation *target)
 {
 	pool->roll =
 		(struct roll){ .state = ROLL_FORWARD, .target = generation_ref(target), .only_slot = -1 };
-	set_live(pool, target);
+	pool_set_live(pool, target);
 	if (!make_slots(pool, target->config->workers)) {
 		pool->roll.lost = true;
 		snprintf(pool->roll.why, sizeof(pool->roll.why), "out of memory");
@@ -406,12 +432,13 @@ pool_roll(struct pool *pool, struct generation *target)
 }
 
 void
-pool_restart(struct pool *pool, unsigned slot)
+pool_restart(struct pool *pool, unsigned slot, bool brief)
 {
 	pool->roll = (struct roll){
 		.state = ROLL_FORWARD,
 		.target = generation_ref(pool->running),
 		.only_slot = (int)slot,
+		.brief = brief,
 	};
 	slot_set_stale(pool->slot[slot], true);
 	event_active(pool->on_wake, 0, 0);

@@ -29,6 +29,7 @@ struct roll {
 	enum roll_state state;
 	struct generation *target; /* NULL when IDLE */
 	int only_slot;             /* the only one that takes part; -1: all */
+	bool brief;                /* ends at the commit: nobody waits for those who drain */
 	bool committed;
 	bool lost;                      /* a worker of the target was, before the commit */
 	char why[384];                  /* which and how */
@@ -87,11 +88,17 @@ struct pool *pool_new(const struct pool_host *host);
  */
 bool pool_prepare(struct pool *pool, struct generation *generation, struct problems *problems);
 
+/* Lets the live options of that generation apply to what runs, until the roll under way ends. */
+void pool_set_live(struct pool *pool, struct generation *generation);
+
 /* Begins the roll to a prepared generation. There must be none under way. */
 void pool_roll(struct pool *pool, struct generation *target);
 
-/* Replaces the worker of one slot, which is there, by another of the running generation, as a roll of that slot alone. */
-void pool_restart(struct pool *pool, unsigned slot);
+/*
+ * Replaces the worker of one slot, which is there, by another of the running generation, as a roll of that slot alone. With `brief` it
+ * ends when the new worker serves, while the old one may drain for long.
+ */
+void pool_restart(struct pool *pool, unsigned slot, bool brief);
 
 /* Drains all workers; the addresses are closed at once. A roll under way ends as reverted. */
 void pool_stop(struct pool *pool);

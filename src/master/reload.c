@@ -191,13 +191,25 @@ on_candidate(struct candidate *c, void *arg)
 	pool_roll(r->pool, c->generation);
 }
 
+/* Does somebody want to hear when the old workers have gone? */
+static bool
+is_awaited(const struct reload *r)
+{
+	const struct reload_request *request;
+
+	TAILQ_FOREACH(request, &r->served, entry)
+		if (!request->until_ready)
+			return true;
+	return false;
+}
+
 static void
 restart_slot(struct reload *r, unsigned slot)
 {
 	unsigned workers = r->pool->running->config->workers;
 
 	if (slot < workers) {
-		pool_restart(r->pool, slot);
+		pool_restart(r->pool, slot, !is_awaited(r));
 		return;
 	}
 	problems_add(&r->candidate.problems, NULL, 0, "there is no slot %u: they go from 0 to %u", slot,
@@ -299,6 +311,38 @@ refuse(const struct reload *r, struct reload_request *request)
 		request->on_verdict(request, &none);
 }
 
+/* A config_diff_fn. */
+static void
+log_live_change(
+	const char *name, const char *old_value, const char *new_value, enum config_effect effect, void *arg)
+{
+	struct reload *r = arg;
+
+	if (effect == CONFIG_EFFECT_LIVE)
+		LOG_RELOAD(r, LOG_NOTICE, EVENT_RELOAD_CHANGE, "during the roll: %s: %s -> %s", name,
+			old_value, new_value);
+}
+
+void
+reload_apply_live(struct reload *r)
+{
+	struct generation *generation = NULL;
+	struct config *config = NULL;
+	struct problems problems;
+
+	if (r->pool->roll.state == ROLL_IDLE || r->closed || !r->pool->running)
+		return;
+	problems_init(&problems);
+	if (config_load_file(r->path, &config, &problems) == 0)
+		generation = generation_new(config, (struct identity){ 0 });
+	if (generation) {
+		config_diff(r->pool->live->config, generation->config, log_live_change, r);
+		pool_set_live(r->pool, generation);
+		generation_unref(generation);
+	}
+	problems_done(&problems);
+}
+
 void
 reload_ask(struct reload *r, struct reload_request *request)
 {
@@ -308,6 +352,8 @@ reload_ask(struct reload *r, struct reload_request *request)
 		return;
 	}
 	TAILQ_INSERT_TAIL(&r->waiting, request, entry);
+	if (request->kind == RELOAD_FILE)
+		reload_apply_live(r);
 	reload_resume(r);
 }
 

@@ -98,6 +98,12 @@ void reload_done(struct reload *reload);
 /* Asks. Once the daemon stops, the answer comes before this returns. */
 void reload_ask(struct reload *reload, struct reload_request *request);
 
+/*
+ * The file may have changed while a roll is under way, and somebody who waits wants it: what of it needs no roll applies at once, to
+ * drains under way too. If the file is bad, that is left for the reload to say.
+ */
+void reload_apply_live(struct reload *reload);
+
 /* Takes a request back that has no verdict yet: the reload goes on without its asker. */
 void reload_withdraw(struct reload *reload, struct reload_request *request);
 

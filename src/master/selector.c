@@ -6,7 +6,7 @@
 #include "base/cleanup.h"
 
 #include <errno.h>
-#include <netinet/in.h>
+#include <limits.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -51,21 +51,13 @@ selector_attach(int fd, const bool *live, unsigned n)
 }
 
 /*
- * By the generalized TTL security mechanism (RFC 5082): a listening socket that asks for a TTL of 255 hears
- * nobody, for no system sends that much by itself. Unlike a socket filter, this needs no privilege on any
- * kernel. Handshakes that have begun are completed.
+ * The socket is bound to a network interface that does not exist (the kernel does not ask), so that no packet finds it any more. Any
+ * process may do that once; to take it back would need CAP_NET_RAW.
  */
 int
-selector_mute(int fd, bool mute)
+selector_hide(int fd)
 {
-	const int ttl = mute ? 255 : 0;
-	int family;
-	socklen_t len = sizeof(family);
+	const int nowhere = INT_MAX;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len) < 0)
-		return -errno;
-	if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, &ttl, sizeof(ttl)) < 0)
-		return -errno;
-	/* an IPv6 socket may get IPv4 clients too */
-	return setsockopt(fd, IPPROTO_IP, IP_MINTTL, &ttl, sizeof(ttl)) < 0 ? -errno : 0;
+	return setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &nowhere, sizeof(nowhere)) < 0 ? -errno : 0;
 }

@@ -28,9 +28,9 @@ size_t selector_compile(const bool *live, unsigned n, struct sock_filter *progra
 int selector_attach(int fd, const bool *live, unsigned n);
 
 /*
- * Lets this listening TCP socket hear no new client, so that its queue gets no longer; or lets it hear them
- * again. 0, or negative errno.
+ * Hides a listening TCP socket from new clients for good: who comes from now on is for whoever else listens there, or is refused. What is in its
+ * queue stays there, and handshakes that have begun end there. 0, or negative errno.
  */
-int selector_mute(int fd, bool mute);
+int selector_hide(int fd);
 
 #endif

@@ -97,7 +97,7 @@ backoff_us(const struct slot *slot)
 	return jitter(us < live->restart.max_delay_us ? us : live->restart.max_delay_us);
 }
 
-/* `ready_us`: how long the lost worker had been READY. */
+/* `ready_us`: how long the lost worker had been READY; 0: never, which is not stable even where restart.stable is 0. */
 static void
 count_loss(struct slot *slot, const struct generation *generation, uint64_t ready_us, bool stale,
 	const char *what)
@@ -109,7 +109,7 @@ count_loss(struct slot *slot, const struct generation *generation, uint64_t read
 	};
 	uint64_t wait;
 
-	if (ready_us >= slot->host->workers.live->restart.stable_us)
+	if (ready_us > 0 && ready_us >= slot->host->workers.live->restart.stable_us)
 		slot->crashes = 0;
 	slot->crashes++;
 	slot->restarts++;
@@ -183,6 +183,18 @@ inherit(struct worker_sockets *in, FILE *names, const struct listener *listener,
 	return 0;
 }
 
+/*
+ * Is it the slot's own socket, or parked with it? Those above, which a roll has added for more workers than the generation has, are
+ * not its business: kept open by one of its workers, they would stay in the group when the roll is taken back.
+ */
+static bool
+is_inherited(const struct listener *listener, unsigned socket, unsigned slot, unsigned workers)
+{
+	if (listener->kind != CONFIG_LISTEN_TCP)
+		return true;
+	return socket % workers == slot && (socket < workers || socket < listener->n_committed);
+}
+
 /* The sockets of its slot, those parked with it, and the shared ones. */
 static int
 inherit_all(const struct slot *slot, struct worker_sockets *in)
@@ -203,7 +215,7 @@ inherit_all(const struct slot *slot, struct worker_sockets *in)
 			listener_find(slot->host->listeners, generation->addresses[i]);
 
 		for (unsigned j = 0; r == 0 && listener && j < listener->n_fd; j++)
-			if (listener->kind != CONFIG_LISTEN_TCP || j % workers == slot->index)
+			if (is_inherited(listener, j, slot->index, workers))
 				r = inherit(in, names, listener, j);
 	}
 	if (names && fclose(names) != 0)
@@ -320,8 +332,8 @@ slot_is_settled(const struct slot *slot)
 bool
 slot_is_alone(const struct slot *slot)
 {
-	return (!slot->incumbent || slot->incumbent->generation == slot->goal) &&
-	       (!slot->successor || slot->successor->generation == slot->goal);
+	return (!slot->incumbent || worker_is_of(slot->incumbent, slot->goal)) &&
+	       (!slot->successor || worker_is_of(slot->successor, slot->goal));
 }
 
 struct worker *

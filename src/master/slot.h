@@ -67,7 +67,7 @@ bool slot_is_empty(const struct slot *slot);
 /* See slot_rule_is_settled; a slot without goal is settled when it is empty. */
 bool slot_is_settled(const struct slot *slot);
 
-/* No worker is there but of the goal generation. */
+/* No worker is there but of the goal generation, none that is being replaced by another of it. */
 bool slot_is_alone(const struct slot *slot);
 
 /* Its READY worker of that generation (NULL: of any) that stays, the successor before the incumbent; or NULL. */

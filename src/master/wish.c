@@ -26,8 +26,11 @@ on_verdict(struct reload_request *request, const struct outcome *outcome)
 void
 wish_ask(struct wish *wish, struct reload *reload, const struct reload_request *what)
 {
-	if (wish->waits)
+	if (wish->waits) {
+		if (what->kind == RELOAD_FILE)
+			reload_apply_live(reload);
 		return;
+	}
 	wish->waits = true;
 	wish->reload = reload;
 	wish->request = *what;

@@ -122,6 +122,13 @@ arm(struct event *timer, uint64_t us)
 		event_del(timer);
 }
 
+static void
+arm_deadline(struct worker *w, uint64_t us)
+{
+	w->deadline_us = clock_now_us() + us;
+	arm(w->on_deadline, us);
+}
+
 /* How long it may stay in the state it is in; 0: for ever. */
 static uint64_t
 state_timeout(const struct worker *w)
@@ -200,7 +207,7 @@ enter_state(struct worker *w, enum worker_state next, const char *reason)
 	w->state_since_us = clock_now_us();
 	if (next == WORKER_READY)
 		w->ready_since_us = w->state_since_us;
-	arm(w->on_deadline, state_timeout(w));
+	arm_deadline(w, state_timeout(w));
 	if (next == WORKER_EXITED)
 		forget_process(w);
 	else
@@ -249,7 +256,7 @@ on_alive(struct worker *w, const struct message *m)
 {
 	(void)m;
 	if (w->state == WORKER_READY)
-		arm(w->on_deadline, state_timeout(w));
+		arm_deadline(w, state_timeout(w));
 }
 
 static void
@@ -467,6 +474,30 @@ on_exit_event(evutil_socket_t fd, short what, void *arg)
 	worker_input(w, WORKER_REAPED, how);
 }
 
+/*
+ * Its time is over; but was it the worker that kept silent? The master may have stood still itself (SIGSTOP, a container that was frozen).
+ * Then what the worker has said waits in the pipe; or it stood still too, and gets its time once more.
+ */
+static bool
+is_reprieved(struct worker *w)
+{
+	bool late = clock_now_us() - w->deadline_us > WORKER_LATENESS_US;
+	enum worker_state state = w->state;
+
+	if (state > WORKER_READY)
+		return false;
+	/* the pipe holds 64 KiB at most */
+	for (int i = 0; i < 16 && w->state == state && event_pending(w->on_status, EV_READ, NULL) &&
+			!event_pending(w->on_deadline, EV_TIMEOUT, NULL);
+		i++)
+		on_status(w->status_fd, EV_READ, w);
+	if (w->state != state || event_pending(w->on_deadline, EV_TIMEOUT, NULL))
+		return true;
+	if (late)
+		arm_deadline(w, state_timeout(w));
+	return late;
+}
+
 /* event: the state's time is over */
 static void
 on_deadline(evutil_socket_t fd, short what, void *arg)
@@ -482,6 +513,8 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 	char name[64];
 
 	(void)fd, (void)what;
+	if (is_reprieved(w))
+		return;
 	if (w->state != WORKER_KILLING) {
 		w->hung = w->state == WORKER_READY;
 		worker_input(w, WORKER_DEADLINE, reasons[w->state]);
@@ -493,7 +526,7 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 			(double)(clock_now_us() - w->state_since_us) / (double)US_PER_SEC);
 	w->hung = false; /* SIGABRT has had its time */
 	send_signal(w, SIGKILL);
-	arm(w->on_deadline, state_timeout(w));
+	arm_deadline(w, state_timeout(w));
 }
 
 /* ---- from outside ---- */
@@ -617,7 +650,7 @@ worker_start(const struct worker_host *host, unsigned slot, struct generation *g
 	}
 	(void)!getrandom(&w->dice, sizeof(w->dice), GRND_NONBLOCK);
 	w->started_us = w->state_since_us = clock_now_us();
-	arm(w->on_deadline, state_timeout(w));
+	arm_deadline(w, state_timeout(w));
 	about = *WORKER_ABOUT(w);
 	about.from = "new";
 	about.to = worker_state_name(w->state);
@@ -647,7 +680,7 @@ worker_retime(struct worker *w)
 	if (w->state != WORKER_DRAINING)
 		return;
 	tell_drain(w, whole > past ? whole - past : 0);
-	arm(w->on_deadline, whole > past ? whole - past : 1);
+	arm_deadline(w, whole > past ? whole - past : 1);
 }
 
 bool

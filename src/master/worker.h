@@ -29,6 +29,9 @@
 /* A process that exits closes its pipe just before it can be reaped. */
 #define WORKER_EOF_GRACE_US (100 * US_PER_MS)
 
+/* A deadline that comes so much too late tells of the master, not of the worker. */
+#define WORKER_LATENESS_US (1 * US_PER_SEC)
+
 /* How a worker came to its end; what reports and metrics call its reason. */
 enum worker_end {
 	WORKER_END_STOPPED,   /* told to leave; died without a word about its connections */
@@ -74,6 +77,7 @@ struct worker {
 	uint64_t started_us; /* clock_now_us */
 	uint64_t state_since_us;
 	uint64_t ready_since_us; /* 0: never was */
+	uint64_t deadline_us;    /* when on_deadline is due, if it is */
 	bool said_hello;
 	bool said_unknown;            /* an unknown message was logged */
 	bool hung;                    /* gets SIGABRT before SIGKILL */

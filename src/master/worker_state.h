@@ -4,8 +4,7 @@
  *	STARTING ──ready──▶ READY ──told drain──▶ DRAINING ──drained, deadline──▶ STOPPING ──deadline──▶
  *KILLING ──▶ EXITED
  *
- * A state never moves up this line; it may skip states. Every state leads to EXITED when the process is
- *reaped.
+ * A state never moves up this line; it may skip states. Every state leads to EXITED when the process is reaped.
  */
 #ifndef MASTER_WORKER_STATE_H
 #define MASTER_WORKER_STATE_H

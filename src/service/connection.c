@@ -19,8 +19,10 @@ struct unsent {
 	char data[];
 };
 
-/* A connection's whole state is its descriptor and what is unsent: what was read has been answered
- * before the next event. */
+/*
+ * A connection's whole state is its descriptor and what is unsent: what was read has been answered
+ * before the next event.
+ */
 struct connection {
 	struct event event; /* waits for EV_READ, or for EV_WRITE while something is unsent; never
 			       for both */
@@ -32,9 +34,11 @@ struct connection {
 struct connections {
 	struct service_host *host;
 	const struct connection_handler *handler;
-	LIST_HEAD(, connection) list;
-	/* one for all: what it holds matters during one callback only. Pages that were never read
-	 * into cost nothing. */
+	LIST_HEAD(connection_list, connection) list;
+	/*
+	 * one for all: what it holds matters during one callback only. Pages that were never read
+	 * into cost nothing.
+	 */
 	char buffer[CONNECTION_READ_MAX];
 };
 
@@ -154,8 +158,10 @@ connection_read(struct connection *connection)
 		return;
 	}
 	if (n == 0) {
-		/* nothing is unsent, or we would not be reading: the end of the one side is the end
-		 * of both */
+		/*
+		 * nothing is unsent, or we would not be reading: the end of the one side is the end
+		 * of both
+		 */
 		log_debug("%s: connection %d: the client has finished sending", all->handler->service,
 			connection_id(connection));
 		connection_close(connection, false);

@@ -20,8 +20,10 @@ struct service_host {
 	struct event_base *base;
 	struct counters *counters;
 	const struct config *config;
-	/* One connection less: it came to its own end, or was cut. The service has closed the
-	 * descriptor. */
+	/*
+	 * One connection less: it came to its own end, or was cut. The service has closed the
+	 * descriptor.
+	 */
 	void (*ended)(struct service_host *host, bool cut);
 };
 
@@ -34,8 +36,10 @@ struct service_ops {
 	void (*check)(const struct config *config, struct problems *problems);
 	/* Starts. 0 with *ret_service, or negative errno, having logged why. */
 	int (*start)(struct service_host *host, void **ret_service);
-	/* Takes over a connected, non-blocking descriptor. 0; or negative errno, and the caller
-	 * closes it. */
+	/*
+	 * Takes over a connected, non-blocking descriptor. 0; or negative errno, and the caller
+	 * closes it.
+	 */
 	int (*accept)(void *service, int fd);
 	/*
 	 * Draining has begun: connections that could end now should; the others go on. Called at
@@ -51,8 +55,10 @@ struct service_ops {
 /* By type; NULL when there is none. */
 const struct service_ops *service_find(const char *type);
 
-/* Adds to `problems` what is wrong with the service section: an unknown type ("did you mean"), or
- * what its `check` finds. */
+/*
+ * Adds to `problems` what is wrong with the service section: an unknown type ("did you mean"), or
+ * what its `check` finds.
+ */
 void service_check(const struct config *config, struct problems *problems);
 
 #endif

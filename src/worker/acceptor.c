@@ -24,18 +24,27 @@
  */
 #define ACCEPT_BATCH 16
 
-/* The most that one queue can hold; a bound that is only met when connections arrive as fast as
- * they are accepted. */
+/*
+ * The most that one queue can hold; a bound that is only met when connections arrive as fast as
+ * they are accepted.
+ */
 #define ACCEPT_DRAIN_MAX SOMAXCONN
 
 /* How long to wait for descriptors or memory. Nothing tells when others give some back. */
 #define EXHAUSTED_PAUSE_US (100 * US_PER_MS)
 
+/* How often, and how long, a socket is tried that does not listen yet: see is_early. */
+#define EARLY_PAUSE_US (2 * US_PER_MS)
+#define EARLY_MAX_US   (10 * US_PER_SEC)
+
 struct listener {
 	struct acceptor *acceptor;
 	struct event *event;
-	int fd; /* -1: closed */
+	struct event *retry; /* see is_early */
+	int fd;              /* -1: closed */
 	char *name;
+	bool listens; /* it was seen to */
+	uint64_t early_since_us;
 };
 
 struct acceptor {
@@ -57,7 +66,9 @@ listener_close(struct listener *listener)
 		return;
 	if (listener->event)
 		event_free(listener->event);
-	listener->event = NULL;
+	if (listener->retry)
+		event_free(listener->retry);
+	listener->event = listener->retry = NULL;
 	fd_close(&listener->fd);
 	listener->acceptor->n_open--;
 }
@@ -91,8 +102,10 @@ on_pause_end(evutil_socket_t fd, short what, void *arg)
 	episode_pause(&acceptor->exhaustion);
 }
 
-/* Descriptors or memory have run out: an event that stays ready would make the loop spin, so nobody
- * looks at it for a while. */
+/*
+ * Descriptors or memory have run out: an event that stays ready would make the loop spin, so nobody
+ * looks at it for a while.
+ */
 static void
 exhausted(struct acceptor *acceptor, int error)
 {
@@ -114,8 +127,10 @@ on_recovered(uint64_t lasted_us, void *arg)
 	log_notice("connections can be accepted again, after %.1f s", (double)lasted_us / US_PER_SEC);
 }
 
-/* The socket itself is at fault: it does not listen any more, or is none. Its event would stay
- * ready for ever. */
+/*
+ * The socket itself is at fault: it does not listen any more, or is none. Its event would stay
+ * ready for ever.
+ */
 static void
 broken(struct listener *listener, int error)
 {
@@ -159,6 +174,43 @@ obstacle_of(int error)
 	}
 }
 
+/*
+ * A socket of an address that a reload brings may not listen before the first worker that has it is ready. When that is this
+ * one, the master sees to it within a moment; the kernel tells nobody, so it is tried again. (One that has listened
+ * before, or does not after all that time, is broken.)
+ */
+static bool
+is_early(struct listener *listener)
+{
+	uint64_t now = clock_now_us();
+
+	if (listener->listens || listener->acceptor->draining)
+		return false;
+	if (listener->early_since_us == 0)
+		listener->early_since_us = now;
+	return now - listener->early_since_us < EARLY_MAX_US;
+}
+
+/* event: it may listen by now */
+static void
+on_retry(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener *listener = arg;
+
+	(void)fd;
+	(void)what;
+	acceptor_update(listener->acceptor);
+}
+
+static void
+retry_soon(struct listener *listener)
+{
+	struct timeval pause = clock_timeval(EARLY_PAUSE_US);
+
+	event_del(listener->event);
+	event_add(listener->retry, &pause);
+}
+
 /* Accepts one and hands it on. */
 static enum obstacle
 accept_one(struct listener *listener)
@@ -177,7 +229,11 @@ accept_one(struct listener *listener)
 	}
 	if (obstacle == OBSTACLE_EXHAUSTED)
 		exhausted(acceptor, error);
-	if (obstacle == OBSTACLE_BROKEN)
+	if (obstacle == OBSTACLE_NONE || obstacle == OBSTACLE_EMPTY)
+		listener->listens = true;
+	if (obstacle == OBSTACLE_BROKEN && error == EINVAL && is_early(listener))
+		retry_soon(listener);
+	else if (obstacle == OBSTACLE_BROKEN)
 		broken(listener, error);
 	return obstacle;
 }
@@ -224,7 +280,8 @@ listener_init(struct listener *listener, struct acceptor *acceptor, struct event
 	acceptor->n_open++;
 	set_nodelay(listener->fd);
 	listener->event = event_new(base, listener->fd, EV_READ | EV_PERSIST, on_waiting, listener);
-	return listener->event ? 0 : -ENOMEM;
+	listener->retry = evtimer_new(base, on_retry, listener);
+	return listener->event && listener->retry ? 0 : -ENOMEM;
 }
 
 struct acceptor *

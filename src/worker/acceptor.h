@@ -14,15 +14,19 @@
 struct acceptor;
 
 struct acceptor_handler {
-	/* A connected, non-blocking, close-on-exec descriptor. 0: taken; or negative errno, and it
-	 * is closed again. */
+	/*
+	 * A connected, non-blocking, close-on-exec descriptor. 0: taken; or negative errno, and it
+	 * is closed again.
+	 */
 	int (*on_connection)(int fd, void *arg);
 	/* The last listening socket is no good any more: no connection will ever come again. */
 	void (*on_deaf)(void *arg);
 };
 
-/* For the listening sockets of `inheritance`, which are taken out of it. Accepts nothing yet. NULL:
- * no memory. */
+/*
+ * For the listening sockets of `inheritance`, which are taken out of it. Accepts nothing yet. NULL:
+ * no memory.
+ */
 struct acceptor *acceptor_new(struct event_base *base, struct inheritance *inheritance,
 	const struct acceptor_handler *handler, void *arg);
 

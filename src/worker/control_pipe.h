@@ -12,13 +12,17 @@ struct control_pipe;
 struct control_handler {
 	void (*on_drain)(uint64_t within_us, void *arg);
 	void (*on_stop)(void *arg);
-	/* The pipe has ended, or what came from it was no message: nothing will come from it any
-	 * more. Called at most once. */
+	/*
+	 * The pipe has ended, or what came from it was no message: nothing will come from it any
+	 * more. Called at most once.
+	 */
 	void (*on_end)(void *arg);
 };
 
-/* Listens to `fd`, a non-blocking pipe that stays the caller's, at the highest priority of `base`.
- * NULL: no memory. */
+/*
+ * Listens to `fd`, a non-blocking pipe that stays the caller's, at the highest priority of `base`.
+ * NULL: no memory.
+ */
 struct control_pipe *control_pipe_new(
 	struct event_base *base, int fd, const struct control_handler *handler, void *arg);
 

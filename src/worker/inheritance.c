@@ -89,10 +89,11 @@ is_file(int fd)
 static bool
 is_listener(int fd)
 {
-	socklen_t len = sizeof(int);
-	int listens = 0;
+	int type;
+	socklen_t len = sizeof(type);
 
-	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && listens;
+	/* bound, but maybe not listening yet: see acceptor.c */
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
 }
 
 struct descriptor {
@@ -108,8 +109,7 @@ static const struct descriptor status_pipe = { CONTRACT_ENV_STATUS_FD, "the writ
 	is_status_pipe, true };
 static const struct descriptor config_file = { CONTRACT_ENV_CONFIG_FD, "a file", is_file, false };
 static const struct descriptor stats_file = { CONTRACT_ENV_STATS_FD, "a file", is_file, false };
-static const struct descriptor listener = { CONTRACT_ENV_LISTEN_FDS, "a listening socket", is_listener,
-	true };
+static const struct descriptor listener = { CONTRACT_ENV_LISTEN_FDS, "a stream socket", is_listener, true };
 
 /* Checks one descriptor and sets its flags. 0, or -EINVAL with *ret_error. */
 static int
@@ -192,8 +192,10 @@ take_listeners(struct inheritance *ret, char **ret_error)
 	return take_names(ret, ret_error);
 }
 
-/* No descriptor may serve two ends: closing the one would close the other. (Pipes and sockets can't
- * be files.) */
+/*
+ * No descriptor may serve two ends: closing the one would close the other. (Pipes and sockets can't
+ * be files.)
+ */
 static int
 check_distinct(const struct inheritance *inheritance, char **ret_error)
 {

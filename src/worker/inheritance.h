@@ -13,8 +13,10 @@ struct inherited_listener {
 	char *name; /* of LISTEN_FDNAMES: the address */
 };
 
-/* All descriptors are close-on-exec; pipes and listeners are non-blocking. -1: not there (yet, or
- * any more). */
+/*
+ * All descriptors are close-on-exec; pipes and listeners are non-blocking. -1: not there (yet, or
+ * any more).
+ */
 struct inheritance {
 	int control_fd; /* pipe, read end */
 	int status_fd;  /* pipe, write end */

@@ -8,8 +8,10 @@
 #include "config/config.h"
 #include "config/problem.h"
 
-/* Reads and checks. 0 with *ret; or negative errno (-EINVAL: the configuration is wrong), with the
- * reasons in `problems`. */
+/*
+ * Reads and checks. 0 with *ret; or negative errno (-EINVAL: the configuration is wrong), with the
+ * reasons in `problems`.
+ */
 int settings_load(int fd, struct config **ret, struct problems *problems);
 
 /*

@@ -19,7 +19,7 @@ struct line {
 struct status_pipe {
 	int fd;
 	struct event *writable; /* pending while lines are kept */
-	STAILQ_HEAD(, line)
+	STAILQ_HEAD(line_queue, line)
 	kept; /* a handful at most: each of these messages is sent once in a worker's life */
 	void (*on_empty)(void *arg); /* NULL: nobody waits */
 	void *arg;

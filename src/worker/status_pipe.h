@@ -13,8 +13,10 @@
 
 struct status_pipe;
 
-/* Speaks on `fd`, a non-blocking pipe that stays the caller's, and waits for room on `base`, at its
- * highest priority. NULL: no memory. */
+/*
+ * Speaks on `fd`, a non-blocking pipe that stays the caller's, and waits for room on `base`, at its
+ * highest priority. NULL: no memory.
+ */
 struct status_pipe *status_pipe_new(struct event_base *base, int fd);
 
 /* What was not sent is lost. NULL is fine. */

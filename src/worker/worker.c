@@ -4,8 +4,8 @@
  *	SERVING ──► DRAINING ──► LEAVING ──► exit
  *
  * Told to drain, or without a master, it accepts what waits in its queues, closes them, and goes on
- *with what it has until that has ended or the deadline cuts it. Told to stop, it cuts at once.
- *`leave_if_done` is the one way out.
+ * with what it has until that has ended or the deadline cuts it. Told to stop, it cuts at once.
+ * `leave_if_done` is the one way out.
  */
 #include "worker/worker.h"
 
@@ -160,8 +160,10 @@ on_stop(void *arg)
 	worker_stop(arg);
 }
 
-/* Without a master nobody would ever tell this worker to leave. A drain under way keeps its
- * deadline. */
+/*
+ * Without a master nobody would ever tell this worker to leave. A drain under way keeps its
+ * deadline.
+ */
 static void
 on_master_gone(void *arg)
 {
@@ -182,8 +184,10 @@ on_term(evutil_socket_t sig, short what, void *arg)
 	worker_stop(arg);
 }
 
-/* event: time for a heartbeat. It comes from the event loop, so a worker that hangs somewhere sends
- * none. */
+/*
+ * event: time for a heartbeat. It comes from the event loop, so a worker that hangs somewhere sends
+ * none.
+ */
 static void
 on_heartbeat(evutil_socket_t fd, short what, void *arg)
 {
@@ -315,8 +319,10 @@ make_base(void)
 
 	if (!config)
 		return NULL;
-	/* no EPOLL_USE_CHANGELIST: libevent then misses descriptors that were closed and opened
-	 * again within one round */
+	/*
+	 * no EPOLL_USE_CHANGELIST: libevent then misses descriptors that were closed and opened
+	 * again within one round
+	 */
 	if (event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV) == 0 &&
 		event_config_set_max_dispatch_interval(config, &interval, -1, PRIORITY_CONNECTIONS) == 0)
 		base = event_base_new_with_config(config);
@@ -341,8 +347,10 @@ new_urgent(struct worker *w, evutil_socket_t fd, short what, event_callback_fn f
 	return NULL;
 }
 
-/* Before `hello`: from then on a SIGTERM means `stop`. An earlier one kills, and nothing is lost by
- * it. */
+/*
+ * Before `hello`: from then on a SIGTERM means `stop`. An earlier one kills, and nothing is lost by
+ * it.
+ */
 static int
 open_loop(struct worker *w)
 {

@@ -14,9 +14,9 @@
 
 #include <cmocka.h>
 
-#define MS(n)   ((n) * US_PER_MS)
-#define SEC(n)  ((n) * US_PER_SEC)
-#define HOUR(n) SEC((n) * 3600)
+#define MS(n)   ((n)*US_PER_MS)
+#define SEC(n)  ((n)*US_PER_SEC)
+#define HOUR(n) SEC((n)*3600)
 
 static void
 durations_have_two_units_at_most(void **state)
@@ -73,8 +73,8 @@ age_is_of_a_time_in_utc(void **state)
 static void
 age_of_nonsense_is_unknown(void **state)
 {
-	static const char *const rows[] = { "", "now", "2026-01-01", "2026-13-01T00:00:00Z", "2026-01-01T00:00:00",
-		"2026-01-01T00:00:00+01:00" };
+	static const char *const rows[] = { "", "now", "2026-01-01", "2026-13-01T00:00:00Z",
+		"2026-01-01T00:00:00", "2026-01-01T00:00:00+01:00" };
 	uint64_t us = 7;
 
 	(void)state;

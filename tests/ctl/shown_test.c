@@ -21,21 +21,17 @@ text_keeps_letters_and_escapes_the_rest(void **state)
 		const char *text, *shown;
 		size_t width;
 	} rows[] = {
-		{ "", "", 0 },
-		{ "plain ~ \\ text", "plain ~ \\ text", 14 },
-		{ "größe", "größe", 5 },
-		{ "日本", "日本", 4 },
-		{ "a\nb\tc\rd", "a\\nb\\tc\\x0dd", 12 },
-		{ "\033[31mred", "\\x1b[31mred", 11 },
-		{ "\x7f", "\\x7f", 4 },
-		{ "\xc2\x9b", "\\xc2\\x9b", 8 },             /* CSI in one character */
-		{ "\xe2\x80\xae", "\\xe2\\x80\\xae", 12 },   /* turns the direction of writing */
-		{ "e\xcc\x81", "e\\xcc\\x81", 9 },           /* an accent that joins the letter before */
-		{ "\xff\xfe", "\\xff\\xfe", 8 },             /* nothing */
-		{ "\xe6\x97", "\\xe6\\x97", 8 },             /* the beginning of a character */
+		{ "", "", 0 }, { "plain ~ \\ text", "plain ~ \\ text", 14 }, { "größe", "größe", 5 },
+		{ "日本", "日本", 4 }, { "a\nb\tc\rd", "a\\nb\\tc\\x0dd", 12 },
+		{ "\033[31mred", "\\x1b[31mred", 11 }, { "\x7f", "\\x7f", 4 },
+		{ "\xc2\x9b", "\\xc2\\x9b", 8 },           /* CSI in one character */
+		{ "\xe2\x80\xae", "\\xe2\\x80\\xae", 12 }, /* turns the direction of writing */
+		{ "e\xcc\x81", "e\\xcc\\x81", 9 },         /* an accent that joins the letter before */
+		{ "\xff\xfe", "\\xff\\xfe", 8 },           /* nothing */
+		{ "\xe6\x97", "\\xe6\\x97", 8 },           /* the beginning of a character */
 		{ "\xe6\x97x", "\\xe6\\x97x", 9 },
-		{ "\xc0\xaf", "\\xc0\\xaf", 8 },             /* a "/" that is too long */
-		{ "\xed\xa0\x80", "\\xed\\xa0\\x80", 12 },   /* half of a surrogate */
+		{ "\xc0\xaf", "\\xc0\\xaf", 8 },           /* a "/" that is too long */
+		{ "\xed\xa0\x80", "\\xed\\xa0\\x80", 12 }, /* half of a surrogate */
 	};
 
 	(void)state;

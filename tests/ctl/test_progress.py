@@ -184,6 +184,18 @@ def test_daemon_that_does_not_say_how_many(roll, terminal):
     assert shown.finish() == 0
 
 
+def test_number_of_workers_is_asked_for_when_it_is_not_said(daemon, roll, terminal):
+    """A daemon that says that a reload begins before it has read the configuration."""
+    daemon.on["GET /v1/status"] = {"roll": {"workers": 4}}
+    shown = terminal("reload")
+    roll.begin()
+    roll.events.state(0, 913, "new", "starting")
+    shown.wait_for("[0/4] worker 0: 913 starting")
+    roll.end()
+    assert shown.finish() == 0
+    assert daemon.requests == ["GET /v1/events", "POST /v1/reload", "GET /v1/status"]
+
+
 def test_odd_events_do_no_harm(roll, terminal):
     shown = terminal("reload")
     roll.begin(workers=-5)

@@ -28,7 +28,7 @@ def runs(daemon, text):
 # -- config --------------------------------------------------------------------------------------------------------
 
 def test_config_is_the_daemons_to_the_byte(daemon, run):
-    text = b"workers = 2;\r\n\t# gr\xc3\xb6\xc3\x9fer \xff \x1b[2J"
+    text = b"workers = 2;\r\n\t# gr\xc3\xb6\xc3\x9fer \xff \x00 \x1b[2J"
     runs(daemon, text)
     done = run("config", text=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, text, b"")
@@ -139,6 +139,13 @@ def test_check_is_done_by_the_daemons_program_beside_it(run, installed):
     done = run("check", "/etc/my own.conf", program=installed)
     assert (done.returncode, done.stderr) == (78, "")
     assert done.stdout.splitlines()[0] == "-t -c /etc/my own.conf"
+
+
+def test_check_in_a_build_tree_uses_the_workers_built_with_it(run, installed):
+    """Those that are installed, if any, are others."""
+    worker = os.path.join(os.path.dirname(installed), "gracefuld-worker")
+    shutil.copy("/bin/true", worker)
+    assert run("check", "/x", program=installed).stdout.splitlines()[0] == f"-t -c /x -W {worker}"
 
 
 def test_check_without_a_file_takes_the_daemons(daemon, run, installed):

@@ -375,8 +375,9 @@ class Daemon:
         with contextlib.suppress(PermissionError):
             fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 1 << 20)
         command = [program, "-c", self.path, "-W", worker, *args]
+        # As systemd would, it is given a folder for its control socket: several daemons run beside each other here.
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=writer, stderr=writer,
-                                        env={**os.environ, **(env or {})}, cwd=directory)
+                                        env={**os.environ, "RUNTIME_DIRECTORY": directory, **(env or {})}, cwd=directory)
         os.close(writer)
         self.pid = self.process.pid
         self.log = Log(os.fdopen(reader, "rb"), self._take_line)

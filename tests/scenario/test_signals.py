@@ -201,6 +201,21 @@ def test_usr1_during_a_roll(start, port, hostile):
     assert daemon.wait_verdict(since).word == "applied"
 
 
+def test_ttin_and_ttou_change_the_number_of_workers(start, port, figure):
+    """One more, one fewer, without a line of configuration; never fewer than one."""
+    daemon = start(config(port, workers=1))
+    with Load(port) as load:
+        for number, workers in ((signal.SIGTTIN, 2), (signal.SIGTTIN, 3), (signal.SIGTTOU, 2), (signal.SIGTTOU, 1)):
+            daemon.send(number)
+            daemon.wait_settled(workers)
+        daemon.send(signal.SIGTTOU)
+        assert daemon.reload().word == "applied"
+        daemon.wait_settled(1)
+        seen = load.result()
+    figure(load_text(seen))
+    assert_no_failure(seen)
+
+
 def test_signals_to_workers_do_no_harm(start, port, figure):
     """Whoever signals the whole process group, as a terminal or "kill 0" does, must not end connections."""
     daemon = start(config(port))

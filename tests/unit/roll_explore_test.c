@@ -1,14 +1,13 @@
 /*
  * Every order in which events can meet a roll: small pools are explored exhaustively, with the real tables
- *(worker_state, slot_rule, roll_rule) and a model of what pool.c does around them.
+ * (worker_state, slot_rule, roll_rule) and a model of what pool.c does around them.
  *
  * Checked in each state that can be reached:
- *	- no step goes on for ever, and no state with a roll under way is without a next event: nothing
- *wedges;
+ *	- no step goes on for ever, and no state with a roll under way is without a next event: nothing wedges;
  *	- without a fault, never fewer READY workers than the smaller of the two generations has slots;
  *	- no roll commits that has lost a worker, none ends while a worker of another generation is there;
  *	- at rest, each slot has the worker that its configuration wants, and the verdict tells which
- *configuration that is.
+ * configuration that is.
  */
 #include "base/cleanup.h"
 #include "master/roll_rule.h"
