@@ -3,13 +3,16 @@
  */
 #include "config.h"
 
+#include "base/cleanup.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "control/control.h"
 #include "master/master.h"
 
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
 
 static const char usage[] =
@@ -83,16 +86,28 @@ parse_arguments(int argc, char **argv, struct command *ret, int *ret_status)
 	return 0;
 }
 
-static int
-run(const struct master_options *options)
+/* From the root on, so that others who are told it find it; symbolic links stay, since they may be moved. */
+static char *
+absolute_path(const char *path)
 {
+	cleanup_free char *folder = *path == '/' ? NULL : getcwd(NULL, 0);
+
+	return folder ? text_format("%s/%s", folder, path) : strdup(path);
+}
+
+static int
+run(struct master_options *options)
+{
+	cleanup_free char *path = absolute_path(options->config_path);
 	struct control *control = control_new();
 	struct master_extension extension;
 
-	if (!control) {
+	if (!control || !path) {
+		free(control);
 		fputs("gracefuld: out of memory\n", stderr);
 		return EX_OSERR;
 	}
+	options->config_path = path;
 	extension = control_extension(control);
 	return master_run(options, &extension);
 }

@@ -44,6 +44,7 @@ struct control {
 	struct gate *local, *metrics;           /* in use; NULL: none */
 	struct gate *next_local, *next_metrics; /* prepared; may be the same ones */
 	gid_t next_gid;
+	mode_t next_mode;
 	bool prepared;
 };
 
@@ -152,7 +153,8 @@ prepare_local(struct control *control, const struct config *config, struct probl
 		.backlog = 64,
 	};
 
-	if (path && control->local && strcmp(gate_address(control->local), path) == 0) {
+	if (path && control->local && strcmp(gate_address(control->local), path) == 0 &&
+		gate_is_there(control->local)) {
 		control->next_local = control->local;
 		return true;
 	}
@@ -243,6 +245,7 @@ prepare(struct master *master, const struct config *config, struct problems *pro
 		return false;
 	}
 	control->prepared = true;
+	control->next_mode = config->control.mode;
 	good = find_group(config, &control->next_gid, problems);
 	good &= prepare_local(control, config, problems);
 	good &= prepare_metrics(control, config, problems);
@@ -261,6 +264,17 @@ replace(struct control *control, struct gate **place, struct gate *next, gate_fn
 		log_error("control: cannot listen on %s: out of memory", gate_address(next));
 }
 
+/* The socket stays: who may connect to it may have changed. */
+static void
+keep_local(const struct control *control)
+{
+	int r = gate_set_access(control->local, control->next_mode, control->next_gid);
+
+	if (r < 0)
+		log_error("control: cannot change mode and group of %s: %s", gate_address(control->local),
+			strerror(-r));
+}
+
 /* A roll that brings no configuration (of one slot) commits without having prepared. */
 static void
 commit(void *arg)
@@ -271,6 +285,8 @@ commit(void *arg)
 		return;
 	control->prepared = false;
 	control->gid = control->next_gid;
+	if (control->local && control->local == control->next_local)
+		keep_local(control);
 	replace(control, &control->local, control->next_local, on_local);
 	replace(control, &control->metrics, control->next_metrics, on_remote);
 	control->next_local = control->next_metrics = NULL;

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "control/json_reply.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -40,19 +41,6 @@ now_json(void)
 	return json_string(text);
 }
 
-/* Text from a worker may be no UTF-8; JSON must be. */
-static json_t *
-text_json(const char *text)
-{
-	json_t *json = json_string(text);
-	char shown[LOG_TEXT_MAX];
-
-	if (json)
-		return json;
-	text_escape(shown, sizeof(shown), text, strlen(text));
-	return json_string(shown);
-}
-
 static void
 add_field(json_t *json, const char *field)
 {
@@ -63,7 +51,7 @@ add_field(json_t *json, const char *field)
 			continue;
 		json_object_set_new(json, keys[i].key,
 			keys[i].is_number ? json_integer(strtoll(field + len, NULL, 10))
-					  : text_json(field + len));
+					  : json_text(field + len));
 		return;
 	}
 }
@@ -79,7 +67,7 @@ event_json_line(const struct log_record *record)
 	json = json_object();
 	json_object_set_new(json, "time", now_json());
 	json_object_set_new(json, "level", json_string(log_level_name(record->level)));
-	json_object_set_new(json, "text", text_json(record->text));
+	json_object_set_new(json, "text", json_text(record->text));
 	for (size_t i = 0; i < record->n_fields; i++)
 		add_field(json, record->fields[i]);
 	text = json_dumps(json, JSON_COMPACT | JSON_PRESERVE_ORDER);

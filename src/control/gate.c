@@ -13,6 +13,7 @@
 #include <netdb.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #define GATE_BACKLOG 64
 /* Accepted per wake-up: a flood must leave the loop to workers and signals. */
@@ -128,6 +129,24 @@ const char *
 gate_address(const struct gate *gate)
 {
 	return gate->address;
+}
+
+bool
+gate_is_there(const struct gate *gate)
+{
+	struct stat st;
+
+	return !gate->is_unix ||
+	       (lstat(gate->address, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == gate->inode);
+}
+
+int
+gate_set_access(const struct gate *gate, mode_t mode, gid_t gid)
+{
+	if (chown(gate->address, (uid_t)-1, gid == (gid_t)-1 ? getegid() : gid) < 0 ||
+		chmod(gate->address, mode) < 0)
+		return -errno;
+	return 0;
 }
 
 static void

@@ -7,6 +7,7 @@
 #include "config/config.h"
 
 #include <event2/event.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct gate;
@@ -22,6 +23,12 @@ struct gate *gate_tcp(const char *address);
 
 /* The path or address that it was made with. */
 const char *gate_address(const struct gate *gate);
+
+/* Is a UNIX path still this gate's own? Somebody may have removed or replaced it. Always true of TCP. */
+bool gate_is_there(const struct gate *gate);
+
+/* Gives a UNIX path another mode and group (-1: the daemon's own). 0, or negative errno. */
+int gate_set_access(const struct gate *gate, mode_t mode, gid_t gid);
 
 /* Begins to accept. 0, or negative errno. */
 int gate_open(struct gate *gate, struct event_base *base, gate_fn *on_connection, void *arg);

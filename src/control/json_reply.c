@@ -4,11 +4,25 @@
 #include "control/json_reply.h"
 
 #include "base/cleanup.h"
+#include "base/text.h"
 
 #include <string.h>
 
 /* Times have three digits behind the point; 15 digits hold them for thousands of years. */
 #define REPLY_FLAGS (JSON_INDENT(1) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15))
+
+json_t *
+json_text(const char *text)
+{
+	json_t *json = json_string(text);
+	size_t len = strlen(text), size = len * 4 + 1; /* "\\xHH" for each byte */
+	cleanup_free char *shown = json ? NULL : malloc(size);
+
+	if (!shown)
+		return json;
+	text_escape(shown, size, text, len);
+	return json_string(shown);
+}
 
 void
 json_reply(struct http_connection *connection, int status, json_t *json)

@@ -8,6 +8,9 @@
 
 #include <jansson.h>
 
+/* A string. Text from outside may be no UTF-8, which JSON must be: it is escaped then. NULL: no memory. */
+json_t *json_text(const char *text);
+
 /* The whole reply. Takes `json`; NULL means that there was no memory for it. */
 void json_reply(struct http_connection *connection, int status, json_t *json);
 

@@ -6,7 +6,7 @@
 #include "control/status.h"
 
 #include "base/clock.h"
-#include "base/text.h"
+#include "control/json_reply.h"
 
 #include <string.h>
 #include <time.h>
@@ -44,24 +44,14 @@ strings(const struct problems *problems)
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < problems_kept(problems); i++)
-		json_array_append_new(array, json_string(problems->text[i]));
+		json_array_append_new(array, json_text(problems->text[i]));
 	return array;
 }
 
-/* Text from outside may be no UTF-8; JSON must be. */
 static json_t *
 text_or_null(const char *text)
 {
-	json_t *json;
-	char shown[1024];
-
-	if (!text || !*text)
-		return json_null();
-	json = json_string(text);
-	if (json)
-		return json;
-	text_escape(shown, sizeof(shown), text, strlen(text));
-	return json_string(shown);
+	return text && *text ? json_text(text) : json_null();
 }
 
 json_t *
@@ -83,7 +73,7 @@ config_json(const struct generation *running)
 	if (!running)
 		return json_null();
 	config = running->config;
-	return json_pack("{s:s, s:s, s:o, s:b}", "path", config->path, "sha256", running->sha256, "loaded_at",
+	return json_pack("{s:o, s:s, s:o, s:b}", "path", json_text(config->path), "sha256", running->sha256, "loaded_at",
 		instant(running->loaded_us), "differs_on_disk", config_differs_on_disk(config));
 }
 
@@ -98,7 +88,7 @@ listeners_json(const struct pool *pool)
 		bool own = listener->kind == CONFIG_LISTEN_TCP && listener->n_fd > workers;
 
 		json_array_append_new(array,
-			json_pack("{s:s, s:i, s:i}", "address", listener->address, "sockets",
+			json_pack("{s:o, s:i, s:i}", "address", json_text(listener->address), "sockets",
 				(int)listener->n_fd, "parked", own ? (int)(listener->n_fd - workers) : 0));
 	}
 	return array;

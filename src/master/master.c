@@ -17,6 +17,7 @@
 #include "systemd/notify.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #define EXTEND_INTERVAL_US (5 * US_PER_SEC) /* how often systemd hears that a reload or stop is under way … */
 #define EXTEND_US          (30 * US_PER_SEC) /* … and what it then allows at least */
@@ -504,6 +506,19 @@ raise_open_files(void)
 	return (unsigned)before;
 }
 
+/*
+ * Where 0, 1 and 2 are closed, the next descriptors that are opened would get these numbers: the log would be written into them, and
+ * workers, who inherit them, could too.
+ */
+static int
+hold_standard(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+			return -errno;
+	return 0;
+}
+
 static bool
 master_init(struct master *m, const struct master_options *options, const struct master_extension *extension)
 {
@@ -569,8 +584,10 @@ int
 master_run(const struct master_options *options, const struct master_extension *extension)
 {
 	struct master m;
-	int r;
+	int r = hold_standard();
 
+	if (r < 0)
+		return EX_OSERR; /* there is nowhere to say so */
 	if (journal_is_stderr())
 		journal_open();
 	if (options->log_level >= 0)
@@ -609,7 +626,7 @@ int
 master_check(const struct master_options *options)
 {
 	struct candidate candidate;
-	struct event_base *base = make_base();
+	struct event_base *base = hold_standard() == 0 ? make_base() : NULL;
 	int r = EX_OK;
 
 	if (!base)

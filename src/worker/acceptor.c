@@ -270,6 +270,15 @@ set_nodelay(int fd)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 }
 
+static bool
+does_listen(int fd)
+{
+	int listens = 0;
+	socklen_t len = sizeof(listens);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && listens;
+}
+
 static int
 listener_init(struct listener *listener, struct acceptor *acceptor, struct event_base *base,
 	struct inherited_listener *inherited)
@@ -278,6 +287,7 @@ listener_init(struct listener *listener, struct acceptor *acceptor, struct event
 	listener->fd = take_fd(&inherited->fd);
 	listener->name = take_ptr(inherited->name);
 	acceptor->n_open++;
+	listener->listens = does_listen(listener->fd);
 	set_nodelay(listener->fd);
 	listener->event = event_new(base, listener->fd, EV_READ | EV_PERSIST, on_waiting, listener);
 	listener->retry = evtimer_new(base, on_retry, listener);

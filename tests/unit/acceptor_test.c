@@ -58,8 +58,9 @@ on_deaf(void *arg)
 	scene->n_deaf++;
 }
 
+/* One listening socket, or one that does not listen yet: its descriptor. */
 static int
-open_scene(void **state)
+open_scene_with(void **state, bool listens)
 {
 	static const struct acceptor_handler handler = { on_connection, on_deaf };
 	struct scene *scene = calloc(1, sizeof(*scene));
@@ -69,7 +70,8 @@ open_scene(void **state)
 
 	scene->address =
 		(struct sockaddr_in){ .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
-	if (bind(fd, (struct sockaddr *)&scene->address, len) < 0 || listen(fd, 2 * CLIENTS) < 0 ||
+	if (bind(fd, (struct sockaddr *)&scene->address, len) < 0 ||
+		(listens && listen(fd, 2 * CLIENTS) < 0) ||
 		getsockname(fd, (struct sockaddr *)&scene->address, &len) < 0)
 		return -1;
 	inheritance.listeners = calloc(1, sizeof(*inheritance.listeners));
@@ -81,7 +83,13 @@ open_scene(void **state)
 	for (int i = 0; i < CLIENTS; i++)
 		scene->clients[i] = -1;
 	*state = scene;
-	return scene->acceptor ? 0 : -1;
+	return scene->acceptor ? fd : -1;
+}
+
+static int
+open_scene(void **state)
+{
+	return open_scene_with(state, true) < 0 ? -1 : 0;
 }
 
 static int
@@ -265,6 +273,26 @@ broken_socket_is_given_up(void **state)
 	assert_int_equal(fcntl(fd, F_GETFD), -1);
 }
 
+/* The master begins to listen when the worker has said ready; the kernel has no event for that. */
+static void
+socket_that_listens_late_is_found(void **state)
+{
+	struct scene *scene;
+	int fd = open_scene_with(state, false);
+
+	assert_true(fd >= 0);
+	scene = *state;
+	acceptor_start(scene->acceptor);
+	turn(scene);
+	assert_int_equal(scene->n_deaf, 0);
+	assert_int_equal(listen(fd, CLIENTS), 0);
+	add_client(scene, 0);
+	while (scene->n_accepted == 0)
+		event_base_loop(scene->base, EVLOOP_ONCE);
+	assert_int_equal(scene->n_deaf, 0);
+	close_scene(state);
+}
+
 int
 main(void)
 {
@@ -279,6 +307,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(close_takes_nobody, open_scene, close_scene),
 		cmocka_unit_test_setup_teardown(shortage_makes_a_pause, open_scene, close_scene),
 		cmocka_unit_test_setup_teardown(broken_socket_is_given_up, open_scene, close_scene),
+		cmocka_unit_test(socket_that_listens_late_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,7 +54,7 @@ void fixture_connect_tcp(struct fixture *f);
 /* The same, without a server's connection: returns the server's end. */
 int fixture_pair(struct fixture *f, int sndbuf);
 
-/* The client sends; all of it must go. */
+/* The client sends all of it; while the server takes none, it reads what comes. */
 void fixture_send(struct fixture *f, const void *data, size_t len);
 void fixture_say(struct fixture *f, const char *text);
 /* The client closes: one way, both, or by a reset (of TCP). */

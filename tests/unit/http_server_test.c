@@ -58,7 +58,7 @@ a_request_is_answered_and_the_connection_kept(void **state)
 	struct fixture *f = *state;
 
 	for (unsigned i = 1; i <= 3; i++) {
-		expect_reply(f, GET("/x?y"), OK(17) "\r\nGET /x y a 1.1 []\n");
+		expect_reply(f, GET("/x?y"), OK(18) "\r\nGET /x y a 1.1 []\n");
 		assert_false(f->eof);
 		assert_int_equal(f->n_asked, i);
 	}
@@ -76,20 +76,20 @@ struct talk {
 
 static const struct talk talks[] = {
 	{ GET("/1") "\r\n" GET("/2") "POST /3 HTTP/1.1\r\n" H "Content-Length: 4\r\n\r\nbody" GET("/4"),
-		OK(16) "\r\nGET /1  a 1.1 []\n" OK(16) "\r\nGET /2  a 1.1 []\n" OK(21) "\r\nPOST /3  a 1.1 [body]\n" OK(16)
+		OK(17) "\r\nGET /1  a 1.1 []\n" OK(17) "\r\nGET /2  a 1.1 []\n" OK(22) "\r\nPOST /3  a 1.1 [body]\n" OK(17)
 			"\r\nGET /4  a 1.1 []\n",
 		false },
 	{ "PUT / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3;x\r\ncde\r\n0\r\nA: b\r\n\r\n" GET("/2"),
-		OK(20) "\r\nPUT /  a 1.1 [abcde]\n" OK(16) "\r\nGET /2  a 1.1 []\n", false },
-	{ "GET / HTTP/1.0\r\n\r\n", OK(14) "Connection: close\r\n\r\nGET /   1.0 []\n", true },
+		OK(21) "\r\nPUT /  a 1.1 [abcde]\n" OK(17) "\r\nGET /2  a 1.1 []\n", false },
+	{ "GET / HTTP/1.0\r\n\r\n", OK(15) "Connection: close\r\n\r\nGET /   1.0 []\n", true },
 	{ "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
-		OK(14) "Connection: keep-alive\r\n\r\nGET /   1.0 []\n", false },
-	{ "GET / HTTP/1.1\r\n" H "Connection: close\r\n\r\n", OK(15) "Connection: close\r\n\r\nGET /  a 1.1 []\n", true },
+		OK(15) "Connection: keep-alive\r\n\r\nGET /   1.0 []\n", false },
+	{ "GET / HTTP/1.1\r\n" H "Connection: close\r\n\r\n", OK(16) "Connection: close\r\n\r\nGET /  a 1.1 []\n", true },
 	{ "GET / HTTP/1.1\r\n" H "Connection: close\r\n\r\n" GET("/not-served"),
-		OK(15) "Connection: close\r\n\r\nGET /  a 1.1 []\n", true },
+		OK(16) "Connection: close\r\n\r\nGET /  a 1.1 []\n", true },
 	{ GET("/1") "GET / HTTP/1.1\r\n\r\n" GET("/not-served"),
-		OK(16) "\r\nGET /1  a 1.1 []\n" REFUSAL("400 Bad Request", 16), true },
-	{ "HEAD /x HTTP/1.1\r\n" H "\r\n" GET("/2"), OK(17) "\r\n" OK(16) "\r\nGET /2  a 1.1 []\n", false },
+		OK(17) "\r\nGET /1  a 1.1 []\n" REFUSAL("400 Bad Request", 16), true },
+	{ "HEAD /x HTTP/1.1\r\n" H "\r\n" GET("/2"), OK(18) "\r\n" OK(17) "\r\nGET /2  a 1.1 []\n", false },
 	{ GET("/status?code=204"), "HTTP/1.1 204 No Content\r\n\r\n", false },
 	{ GET("/status?code=304"), "HTTP/1.1 304 Not Modified\r\n\r\n", false },
 	{ GET("/status?code=404"), "HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nbody", false },
@@ -97,10 +97,10 @@ static const struct talk talks[] = {
 	{ GET("/split"), "HTTP/1.1 200 OK\r\nX: a  Evil: b c\r\nContent-Length: 0\r\n\r\n", false },
 	{ GET("/file?from=1000&len=5"), "HTTP/1.1 200 OK\r\nX-File: yes\r\nContent-Length: 5\r\n\r\nxyvwt", false },
 	{ GET("/file?from=1000&len=0") GET("/2"),
-		"HTTP/1.1 200 OK\r\nX-File: yes\r\nContent-Length: 0\r\n\r\n" OK(16) "\r\nGET /2  a 1.1 []\n", false },
+		"HTTP/1.1 200 OK\r\nX-File: yes\r\nContent-Length: 0\r\n\r\n" OK(17) "\r\nGET /2  a 1.1 []\n", false },
 	{ "HEAD /file?len=5 HTTP/1.1\r\n" H "\r\n", "HTTP/1.1 200 OK\r\nX-File: yes\r\nContent-Length: 5\r\n\r\n", false },
 	{ "POST / HTTP/1.1\r\n" H "Expect: 100-continue\r\nContent-Length: 2\r\n\r\nab" GET("/2"),
-		"HTTP/1.1 100 Continue\r\n\r\n" OK(18) "\r\nPOST /  a 1.1 [ab]\n" OK(16) "\r\nGET /2  a 1.1 []\n", false },
+		"HTTP/1.1 100 Continue\r\n\r\n" OK(19) "\r\nPOST /  a 1.1 [ab]\n" OK(17) "\r\nGET /2  a 1.1 []\n", false },
 	{ "POST / HTTP/1.1\r\n" H "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\nzz",
 		"HTTP/1.1 100 Continue\r\n\r\n" REFUSAL("400 Bad Request", 16), true },
 	{ "POST / HTTP/1.1\r\n" H "Expect: 100-continue\r\nContent-Length: 70000\r\n\r\n", REFUSAL("413 Content Too Large", 22),
@@ -197,8 +197,8 @@ files_arrive_whole(void **state)
 	fixture_say(f, GET("/file?len=3145700") "GET / HTTP/1.1\r\n" H "Connection: close\r\n\r\n");
 	fixture_pump(f);
 	assert_true(f->eof);
-	f->reply_len -= strlen(OK(15) "Connection: close\r\n\r\nGET /  a 1.1 []\n");
-	assert_string_equal(f->reply + f->reply_len, OK(15) "Connection: close\r\n\r\nGET /  a 1.1 []\n");
+	f->reply_len -= strlen(OK(16) "Connection: close\r\n\r\nGET /  a 1.1 []\n");
+	assert_string_equal(f->reply + f->reply_len, OK(16) "Connection: close\r\n\r\nGET /  a 1.1 []\n");
 	assert_pattern(f, 0, 3145700);
 }
 
@@ -265,7 +265,7 @@ a_late_answer_holds_up_the_next_request(void **state)
 	assert_int_equal(f->n_asked, 2);
 	assert_int_equal(f->n_released, 1);
 	assert_int_equal(f->n_gone, 0);
-	assert_string_equal(f->reply, OK(5) "\r\nlate\n" OK(16) "\r\nGET /2  a 1.1 []\n");
+	assert_string_equal(f->reply, OK(5) "\r\nlate\n" OK(17) "\r\nGET /2  a 1.1 []\n");
 }
 
 static void
@@ -280,7 +280,7 @@ half_a_connection_is_enough_for_an_answer(void **state)
 	assert_int_equal(f->n_gone, 0);
 	http_reply_text(f->asked, 200, HTTP_TEXT("text/plain"), HTTP_TEXT("late\n"));
 	fixture_pump(f);
-	assert_string_equal(f->reply, OK(5) "\r\nlate\n" OK(16) "\r\nGET /2  a 1.1 []\n");
+	assert_string_equal(f->reply, OK(5) "\r\nlate\n" OK(17) "\r\nGET /2  a 1.1 []\n");
 	assert_true(f->eof);
 	assert_int_equal(f->n_closed, 1);
 	assert_int_equal(f->why, HTTP_END_DONE);
@@ -372,7 +372,7 @@ a_stream_comes_in_chunks(void **state)
 	http_stream_end(f->asked);
 	fixture_pump(f);
 	assert_string_equal(f->reply,
-		STREAM_HEAD "3\r\nabc\r\n10\r\n0123456789abcdef\r\n0\r\n\r\n" OK(16) "\r\nGET /2  a 1.1 []\n");
+		STREAM_HEAD "3\r\nabc\r\n10\r\n0123456789abcdef\r\n0\r\n\r\n" OK(17) "\r\nGET /2  a 1.1 []\n");
 	assert_int_equal(f->n_released, 1);
 	assert_int_equal(f->n_gone, 0);
 }
@@ -480,7 +480,7 @@ draining_makes_each_reply_the_last(void **state)
 	fixture_forget_reply(f);
 	fixture_say(f, GET("/2") GET("/not-served"));
 	fixture_pump(f);
-	assert_string_equal(f->reply, OK(16) "Connection: close\r\n\r\nGET /2  a 1.1 []\n");
+	assert_string_equal(f->reply, OK(17) "Connection: close\r\n\r\nGET /2  a 1.1 []\n");
 	assert_true(f->eof);
 	/* it waits for the client's end, so that what it still sends does no harm */
 	assert_int_equal(http_server_count(f->server), 1);
@@ -536,7 +536,7 @@ the_last_request_of_a_connection_is_said_to_be(void **state)
 	fixture_connect(f, 0);
 	fixture_say(f, GET("/1") GET("/2") GET("/3"));
 	fixture_pump(f);
-	assert_string_equal(f->reply, OK(16) "\r\nGET /1  a 1.1 []\n" OK(16) "Connection: close\r\n\r\nGET /2  a 1.1 []\n");
+	assert_string_equal(f->reply, OK(17) "\r\nGET /1  a 1.1 []\n" OK(17) "Connection: close\r\n\r\nGET /2  a 1.1 []\n");
 	assert_true(f->eof);
 	fixture_free(f);
 }
@@ -679,7 +679,7 @@ each_head_has_its_own_deadline(void **state)
 		fixture_say(f, f->n_asked == 0 ? GET("/1") "GET /1 H" : "TTP/1.1\r\n" H "\r\nGET /1 H");
 		while (f->reply_len == 0)
 			fixture_pump(f);
-		assert_string_equal(f->reply, OK(16) "\r\nGET /1  a 1.1 []\n");
+		assert_string_equal(f->reply, OK(17) "\r\nGET /1  a 1.1 []\n");
 	}
 	fixture_free(f);
 }
@@ -695,7 +695,7 @@ an_idle_connection_is_closed(void **state)
 	f = with_deadline(&limits.idle_us, &limits);
 	fixture_say(f, GET("/1"));
 	fixture_wait_eof(f);
-	assert_string_equal(f->reply, OK(16) "\r\nGET /1  a 1.1 []\n");
+	assert_string_equal(f->reply, OK(17) "\r\nGET /1  a 1.1 []\n");
 	assert_int_equal(f->n_closed, 1);
 	assert_int_equal(f->why, HTTP_END_DONE);
 	assert_int_equal(http_server_stats(f->server)->timeouts, 0);
