@@ -10,7 +10,7 @@ EXTRA_DIST += systemd/gracefuld.service.in
 CLEANFILES += $(nodist_systemdsystemunit_DATA)
 
 # $(call) is not portable make; the two rules differ in the last three lines.
-unit_sed = $(SED) -e 's|[@]sbindir[@]|$(sbindir)|g'
+unit_sed = $(SED) -e 's|[@]sbindir[@]|$(sbindir)|g' -e 's|[@]bindir[@]|$(bindir)|g'
 
 systemd/gracefuld.service: systemd/gracefuld.service.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) systemd && $(unit_sed) \

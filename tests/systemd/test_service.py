@@ -60,10 +60,11 @@ def test_reload_applied(started, configure, port):
 
 
 def test_reload_rejected(started, configure, port):
-    before = started.workers()
+    before, since = started.workers(), started.now()
     configure("workers = 0;\n")
-    started.systemctl("reload", "gracefuld", check=False)
+    assert started.systemctl("reload", "gracefuld", check=False).returncode != 0
     started.wait_show("StatusText", r"generation 1\b.*rejected")
+    started.wait_message(r"^/etc/gracefuld\.conf:1: workers: 0 is out of range", "-u", "gracefuld", since)
     assert (started.show("ActiveState"), started.show("SubState")) == ("active", "running")
     assert started.workers() == before
     ask(port)
@@ -75,7 +76,7 @@ def test_reload_reverted(started, port):
     started.run("cp", program, "/tmp/gracefuld-worker")
     started.put(program, BAD_WORKER, "0755")
     try:
-        started.systemctl("reload", "gracefuld", check=False)
+        assert started.systemctl("reload", "gracefuld", check=False).returncode != 0
         started.wait_show("StatusText", r"generation 1\b.*reverted")
     finally:
         started.run("mv", "-f", "/tmp/gracefuld-worker", program)
