@@ -124,6 +124,13 @@ def private_kb(pid):
         return sum(int(line.split()[1]) for line in file if line.startswith("Private_"))
 
 
+def anonymous_kb(pid):
+    """Memory that a process has for itself, in kB: heap and stack, but no page of a file, which counts as private or shared
+    as other processes come and go."""
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("Anonymous:"))
+
+
 def wait_gone(pid, timeout=DEADLINE):
     """Waits until a process that need not be a child has ended."""
     try:
