@@ -2,6 +2,7 @@
 include tests/unit/unit.mk
 include tests/unit/config.mk
 include tests/unit/master.mk
+include tests/unit/http.mk
 include tests/config/local.mk
 include tests/fuzz/local.mk
 include tests/ctl/local.mk
@@ -12,12 +13,16 @@ tests_hammer_SOURCES = tests/hammer.c
 tests_hammer_CFLAGS = $(AM_CFLAGS) -pthread
 
 scenario_tests = \
+	tests/scenario/test_attack.py \
 	tests/scenario/test_bad_generation.py \
+	tests/scenario/test_control.py \
 	tests/scenario/test_crash.py \
 	tests/scenario/test_drain.py \
 	tests/scenario/test_leak.py \
 	tests/scenario/test_limits.py \
+	tests/scenario/test_metrics.py \
 	tests/scenario/test_pipe.py \
+	tests/scenario/test_recycle.py \
 	tests/scenario/test_reject.py \
 	tests/scenario/test_reload.py \
 	tests/scenario/test_signals.py
@@ -31,6 +36,7 @@ PY_LOG_COMPILER = $(srcdir)/tests/run-pytest
 AM_TESTS_ENVIRONMENT = \
 	GRACEFULD='$(abs_top_builddir)/gracefuld'; export GRACEFULD; \
 	GRACEFULD_WORKER='$(abs_top_builddir)/gracefuld-worker'; export GRACEFULD_WORKER; \
+	GRACEFULCTL='$(abs_top_builddir)/gracefulctl'; export GRACEFULCTL; \
 	HAMMER='$(abs_top_builddir)/tests/hammer'; export HAMMER; \
 	GRACEFULD_BUILD='$(abs_top_builddir)'; export GRACEFULD_BUILD;
 
@@ -41,6 +47,7 @@ EXTRA_DIST += \
 	$(systemd_tests) \
 	tests/run-pytest \
 	tests/scenario/conftest.py \
+	tests/scenario/control.py \
 	tests/scenario/harness.py \
 	tests/scenario/hostile_worker.py \
 	tests/systemd/box.py \

@@ -18,6 +18,7 @@
 struct call {
 	struct commands *commands;
 	struct http_connection *connection;
+	const struct http_request *request;
 	const json_t *body; /* an object; NULL: none was sent */
 	uint64_t number;    /* what stands for '#' in the path */
 };
@@ -58,15 +59,15 @@ static void
 get_metrics(const struct call *call)
 {
 	const struct report report = master_report(call->commands->master);
+	enum metrics_format format = metrics_format(http_request_field(call->request, HTTP_TEXT("Accept")));
 	size_t len = 0;
-	cleanup_free char *text = metrics_text(&report, master_reload(call->commands->master), &len);
+	cleanup_free char *text = metrics_text(format, &report, master_reload(call->commands->master), &len);
 
 	if (!text) {
 		json_reply_error(call->connection, 503, "out of memory");
 		return;
 	}
-	http_reply_text(
-		call->connection, 200, HTTP_TEXT(METRICS_CONTENT_TYPE), (struct http_text){ text, len });
+	http_reply_text(call->connection, 200, metrics_content_type(format), (struct http_text){ text, len });
 }
 
 static void
@@ -235,7 +236,7 @@ void
 commands_serve(struct commands *commands, struct http_connection *connection,
 	const struct http_request *request, bool may_change, const char *who)
 {
-	struct call call = { .commands = commands, .connection = connection };
+	struct call call = { .commands = commands, .connection = connection, .request = request };
 	const struct command *command;
 	json_t *body;
 	int status;

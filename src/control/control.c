@@ -232,28 +232,6 @@ make_audiences(struct control *control)
 	return true;
 }
 
-static bool
-prepare(struct master *master, const struct config *config, struct problems *problems, void *arg)
-{
-	struct control *control = arg;
-	bool good;
-
-	control->commands.master = master;
-	control->base = master_base(master);
-	if (!make_audiences(control)) {
-		problems_add(problems, NULL, 0, "control: out of memory");
-		return false;
-	}
-	control->prepared = true;
-	control->next_mode = config->control.mode;
-	good = find_group(config, &control->next_gid, problems);
-	good &= prepare_local(control, config, problems);
-	good &= prepare_metrics(control, config, problems);
-	if (!good)
-		discard(control);
-	return good;
-}
-
 static void
 replace(struct control *control, struct gate **place, struct gate *next, gate_fn *on_connection)
 {
@@ -290,6 +268,31 @@ commit(void *arg)
 	replace(control, &control->local, control->next_local, on_local);
 	replace(control, &control->metrics, control->next_metrics, on_remote);
 	control->next_local = control->next_metrics = NULL;
+}
+
+static bool
+prepare(struct master *master, const struct config *config, struct problems *problems, void *arg)
+{
+	struct control *control = arg;
+	bool good;
+
+	control->commands.master = master;
+	control->base = master_base(master);
+	if (!make_audiences(control)) {
+		problems_add(problems, NULL, 0, "control: out of memory");
+		return false;
+	}
+	control->prepared = true;
+	control->next_mode = config->control.mode;
+	good = find_group(config, &control->next_gid, problems);
+	good &= prepare_local(control, config, problems);
+	good &= prepare_metrics(control, config, problems);
+	if (!good)
+		discard(control);
+	/* at the start there is nothing to go back to: who asks is to hear "not ready", and not to wait */
+	else if (!master_report(master).pool->running)
+		commit(control);
+	return good;
 }
 
 static void

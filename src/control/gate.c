@@ -25,6 +25,7 @@ struct gate {
 	char *address;
 	int fd;
 	bool is_unix;
+	bool short_of; /* of descriptors or memory, since the queue was last accepted empty */
 	ino_t inode;
 	struct event *on_readable, *on_pause_over;
 	gate_fn *on_connection;
@@ -154,7 +155,9 @@ pause_accepting(struct gate *gate)
 {
 	struct timeval tv = clock_timeval(GATE_PAUSE_US);
 
-	log_warning("control: cannot accept on %s: %s", gate->address, strerror(errno));
+	if (!gate->short_of) /* said once for a shortage, not ten times a second */
+		log_warning("control: cannot accept on %s: %s", gate->address, strerror(errno));
+	gate->short_of = true;
 	event_del(gate->on_readable);
 	event_add(gate->on_pause_over, &tv);
 }
@@ -183,8 +186,10 @@ on_readable(evutil_socket_t listener, short what, void *arg)
 			gate->on_connection(fd, gate->arg);
 		else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
 			return pause_accepting(gate);
-		else if (errno == EAGAIN)
+		else if (errno == EAGAIN) {
+			gate->short_of = false;
 			return;
+		}
 	}
 }
 

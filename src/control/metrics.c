@@ -1,5 +1,8 @@
 /*
- * What the daemon counts, as OpenMetrics text. Counters never go back, whatever becomes of workers, slots and reloads.
+ * What the daemon counts, as text for Prometheus. Counters never go back, whatever becomes of workers, slots and reloads.
+ *
+ * The samples are the same in both formats. The family of a counter is named without "_total" in OpenMetrics, which knows types of its
+ * own and an end too.
  */
 #include "config.h"
 
@@ -10,31 +13,48 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
+/* A page under way. */
+struct page {
+	FILE *f;
+	enum metrics_format format;
+};
+
+/* A family of samples, which are named gracefuld_NAME and SUFFIX. */
 static void
-describe(FILE *f, const char *name, const char *type, const char *help)
+describe(const struct page *page, const char *name, const char *suffix, const char *type, const char *help)
 {
-	fprintf(f, "# HELP gracefuld_%s %s\n# TYPE gracefuld_%s %s\n", name, help, name, type);
+	if (page->format == METRICS_OPENMETRICS)
+		suffix = "";
+	fprintf(page->f, "# HELP gracefuld_%s%s %s\n# TYPE gracefuld_%s%s %s\n", name, suffix, help, name,
+		suffix, type);
 }
 
 static void
-write_gauge(FILE *f, const char *name, const char *help, double value)
+describe_counter(const struct page *page, const char *name, const char *help)
 {
-	describe(f, name, "gauge", help);
-	fprintf(f, "gracefuld_%s %.15g\n", name, value);
+	describe(page, name, "_total", "counter", help);
 }
 
 static void
-write_counter(FILE *f, const char *name, const char *help, uint64_t value)
+write_gauge(const struct page *page, const char *name, const char *help, double value)
 {
-	describe(f, name, "counter", help);
-	fprintf(f, "gracefuld_%s_total %" PRIu64 "\n", name, value);
+	describe(page, name, "", "gauge", help);
+	fprintf(page->f, "gracefuld_%s %.15g\n", name, value);
+}
+
+static void
+write_counter(const struct page *page, const char *name, const char *help, uint64_t value)
+{
+	describe_counter(page, name, help);
+	fprintf(page->f, "gracefuld_%s_total %" PRIu64 "\n", name, value);
 }
 
 /* The counters of the workers' pages, under the names that operators know them by. */
 static void
-write_totals(FILE *f, const struct pool *pool)
+write_totals(const struct page *page, const struct pool *pool)
 {
 	static const struct {
 		enum counter counter;
@@ -50,15 +70,16 @@ write_totals(FILE *f, const struct pool *pool)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		write_counter(f, rows[i].name, rows[i].help, pool_total(pool, rows[i].counter));
-	write_counter(f, "connections_lost", "Connections that died with their worker.", pool->losses);
-	describe(f, "accepts", "counter", "Connections accepted, by slot.");
+		write_counter(page, rows[i].name, rows[i].help, pool_total(pool, rows[i].counter));
+	write_counter(page, "connections_lost", "Connections that died with their worker.", pool->losses);
+	describe_counter(page, "accepts", "Connections accepted, by slot.");
 	for (unsigned i = 0; i < pool->n_accepted; i++)
-		fprintf(f, "gracefuld_accepts_total{slot=\"%u\"} %" PRIu64 "\n", i, pool_accepted(pool, i));
+		fprintf(page->f, "gracefuld_accepts_total{slot=\"%u\"} %" PRIu64 "\n", i,
+			pool_accepted(pool, i));
 }
 
 static void
-write_workers(FILE *f, const struct pool *pool)
+write_workers(const struct page *page, const struct pool *pool)
 {
 	unsigned count[WORKER_STATES] = { 0 };
 
@@ -68,16 +89,16 @@ write_workers(FILE *f, const struct pool *pool)
 		if (pool->slot[i]->successor)
 			count[pool->slot[i]->successor->state]++;
 	}
-	describe(f, "workers", "gauge", "Workers, by state.");
+	describe(page, "workers", "", "gauge", "Workers, by state.");
 	for (enum worker_state s = 0; s < WORKER_EXITED; s++)
-		fprintf(f, "gracefuld_workers{state=\"%s\"} %u\n", worker_state_name(s), count[s]);
-	write_gauge(f, "workers_wanted", "Workers that the configuration asks for.",
+		fprintf(page->f, "gracefuld_workers{state=\"%s\"} %u\n", worker_state_name(s), count[s]);
+	write_gauge(page, "workers_wanted", "Workers that the configuration asks for.",
 		pool->running ? pool->running->config->workers : 0);
-	write_gauge(f, "connections_open", "Connections open now.", (double)pool_count(pool).connections);
-	describe(f, "worker_exits", "counter", "Workers that have gone, by how they went.");
+	write_gauge(page, "connections_open", "Connections open now.", (double)pool_count(pool).connections);
+	describe_counter(page, "worker_exits", "Workers that have gone, by how they went.");
 	for (enum worker_end end = 0; end < WORKER_ENDS; end++)
-		fprintf(f, "gracefuld_worker_exits_total{reason=\"%s\"} %" PRIu64 "\n", worker_end_name(end),
-			pool->exits[end]);
+		fprintf(page->f, "gracefuld_worker_exits_total{reason=\"%s\"} %" PRIu64 "\n",
+			worker_end_name(end), pool->exits[end]);
 }
 
 /* The wall clock's time of an instant on the monotonic clock. */
@@ -92,40 +113,67 @@ wall_time(uint64_t us)
 }
 
 static void
-write_reloads(FILE *f, const struct report *report, const struct reload *reload)
+write_reloads(const struct page *page, const struct report *report, const struct reload *reload)
 {
 	const struct generation *running = report->pool->running;
 	enum verdict last = report->last_reload->verdict;
 
-	describe(f, "reloads", "counter", "Reloads, by verdict.");
+	describe_counter(page, "reloads", "Reloads, by verdict.");
 	for (enum verdict v = VERDICT_APPLIED; v <= VERDICT_REVERTED; v++)
-		fprintf(f, "gracefuld_reloads_total{verdict=\"%s\"} %" PRIu64 "\n", verdict_name(v),
+		fprintf(page->f, "gracefuld_reloads_total{verdict=\"%s\"} %" PRIu64 "\n", verdict_name(v),
 			reload->verdicts[v]);
-	write_gauge(f, "config_last_reload_successful",
+	write_gauge(page, "config_last_reload_successful",
 		"Whether the last reload was applied, or found nothing to do.",
 		last != VERDICT_REJECTED && last != VERDICT_REVERTED);
-	write_gauge(f, "config_last_reload_success_timestamp_seconds",
+	write_gauge(page, "config_last_reload_success_timestamp_seconds",
 		"When the running configuration was loaded.", running ? wall_time(running->loaded_us) : 0);
-	write_gauge(f, "generation", "The number of the running configuration.",
+	write_gauge(page, "generation", "The number of the running configuration.",
 		running ? (double)running->number : 0);
 }
 
+enum metrics_format
+metrics_format(const struct http_text *accept)
+{
+	struct http_text list = accept ? *accept : (struct http_text){ 0 }, range;
+
+	while (http_text_next(&list, &range)) {
+		const char *parameters = memchr(range.at, ';', range.len);
+		size_t len = parameters ? (size_t)(parameters - range.at) : range.len;
+		struct http_text type = http_text_trim((struct http_text){ range.at, len });
+
+		if (http_text_equal_nocase(type, HTTP_TEXT("application/openmetrics-text")))
+			return METRICS_OPENMETRICS;
+	}
+	return METRICS_TEXT;
+}
+
+struct http_text
+metrics_content_type(enum metrics_format format)
+{
+	return format == METRICS_OPENMETRICS
+	               ? HTTP_TEXT("application/openmetrics-text; version=1.0.0; charset=utf-8")
+	               : HTTP_TEXT("text/plain; version=0.0.4; charset=utf-8");
+}
+
 char *
-metrics_text(const struct report *report, const struct reload *reload, size_t *ret_len)
+metrics_text(
+	enum metrics_format format, const struct report *report, const struct reload *reload, size_t *ret_len)
 {
 	char *text = NULL;
 	FILE *f = open_memstream(&text, ret_len);
+	const struct page page = { f, format };
 
 	if (!f)
 		return NULL;
-	describe(f, "build", "info", "The program.");
+	describe(&page, "build", "_info", format == METRICS_OPENMETRICS ? "info" : "gauge", "The program.");
 	fprintf(f, "gracefuld_build_info{version=\"" PACKAGE_VERSION "\"} 1\n");
-	write_gauge(
-		f, "start_timestamp_seconds", "When the daemon was started.", wall_time(report->started_us));
-	write_workers(f, report->pool);
-	write_totals(f, report->pool);
-	write_reloads(f, report, reload);
-	fputs("# EOF\n", f);
+	write_gauge(&page, "start_timestamp_seconds", "When the daemon was started.",
+		wall_time(report->started_us));
+	write_workers(&page, report->pool);
+	write_totals(&page, report->pool);
+	write_reloads(&page, report, reload);
+	if (format == METRICS_OPENMETRICS)
+		fputs("# EOF\n", f);
 	if (fclose(f) == 0)
 		return text;
 	free(text);

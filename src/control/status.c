@@ -73,8 +73,8 @@ config_json(const struct generation *running)
 	if (!running)
 		return json_null();
 	config = running->config;
-	return json_pack("{s:o, s:s, s:o, s:b}", "path", json_text(config->path), "sha256", running->sha256, "loaded_at",
-		instant(running->loaded_us), "differs_on_disk", config_differs_on_disk(config));
+	return json_pack("{s:o, s:s, s:o, s:b}", "path", json_text(config->path), "sha256", running->sha256,
+		"loaded_at", instant(running->loaded_us), "differs_on_disk", config_differs_on_disk(config));
 }
 
 static json_t *

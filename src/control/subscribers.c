@@ -31,12 +31,20 @@ on_gone(void *arg)
 	free(subscriber);
 }
 
-/* A log_observer. Anything may be under way when something is logged: so here nothing is freed, only sent. */
+/* The connection ends in the event loop; it will not tell of that, since it is we who cut it. */
+static void
+drop(struct subscriber *subscriber)
+{
+	http_connection_cut(subscriber->connection);
+	on_gone(subscriber);
+}
+
+/* A log_observer. Anything may be under way when something is logged: so here no connection is freed, only sent to. */
 static void
 on_record(const struct log_record *record, void *arg)
 {
 	struct subscribers *subscribers = arg;
-	struct subscriber *subscriber;
+	struct subscriber *subscriber, *next;
 	cleanup_free char *line = NULL;
 	size_t len;
 
@@ -45,9 +53,11 @@ on_record(const struct log_record *record, void *arg)
 	subscribers->telling = true;
 	line = event_json_line(record);
 	len = line ? strlen(line) : 0;
-	LIST_FOREACH(subscriber, &subscribers->list, entry)
-		if (line && http_stream_send(subscriber->connection, line, len) > SUBSCRIBER_QUEUE_MAX)
-			http_connection_cut(subscriber->connection);
+	for (subscriber = LIST_FIRST(&subscribers->list); line && subscriber; subscriber = next) {
+		next = LIST_NEXT(subscriber, entry);
+		if (http_stream_send(subscriber->connection, line, len) > SUBSCRIBER_QUEUE_MAX)
+			drop(subscriber);
+	}
 	subscribers->telling = false;
 }
 

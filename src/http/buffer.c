@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Moves what is held to the beginning of `data`, of `size` bytes, which becomes the buffer's memory; the old memory is the caller's. */
+/*
+ * Moves what is held to the beginning of `data`, of `size` bytes, which becomes the buffer's memory; the old memory
+ * is the caller's.
+ */
 static void
 buffer_move(struct http_buffer *buffer, char *data, size_t size)
 {
@@ -30,7 +33,10 @@ http_buffer_reserve(struct http_buffer *buffer, size_t n)
 		return 0;
 	if (n > SIZE_MAX / 4 - len)
 		return -ENOMEM;
-	/* doubling what is held keeps the sum of all moves linear; moving to the front within the same memory must gain as much */
+	/*
+	 * doubling what is held keeps the sum of all moves linear; moving to the front within the same memory must
+	 * gain as much
+	 */
 	if (size >= len + n && size / 2 >= len) {
 		buffer_move(buffer, buffer->data, size);
 		return 0;
@@ -86,7 +92,8 @@ http_buffer_borrow(struct http_buffer *buffer, struct http_buffer *spare, size_t
 void
 http_buffer_settle(struct http_buffer *buffer, struct http_buffer *spare)
 {
-	bool fits = !spare->data && buffer->size >= HTTP_BUFFER_FIRST && buffer->size <= HTTP_BUFFER_SPARE_MAX;
+	bool fits =
+		!spare->data && buffer->size >= HTTP_BUFFER_FIRST && buffer->size <= HTTP_BUFFER_SPARE_MAX;
 	size_t len = http_buffer_len(buffer), size = buffer->size;
 	char *data = NULL, *old = buffer->data;
 

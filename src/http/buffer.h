@@ -1,15 +1,19 @@
 /*
  * Bytes that come or go: appended at the end, taken from the beginning.
  *
- * One piece of memory serves all connections in turn: who has nothing to keep borrows the spare, and gives it back when the
- * turn is over. So an idle connection holds no buffer, and a request that comes in one piece needs no malloc.
+ * One piece of memory serves all connections in turn: who has nothing to keep borrows the spare, and gives it back
+ * when the turn is over. So an idle connection holds no buffer, and a request that comes in one piece needs no
+ * malloc.
  */
 #ifndef HTTP_BUFFER_H
 #define HTTP_BUFFER_H
 
 #include <stddef.h>
 
-/* What a buffer without memory gets first, and what the spare should have: a read of this size is cheap, and takes most requests. */
+/*
+ * What a buffer without memory gets first, and what the spare should have: a read of this size is cheap, and takes
+ * most requests.
+ */
 #define HTTP_BUFFER_FIRST ((size_t)16 * 1024)
 /* More than this is not kept as a spare. */
 #define HTTP_BUFFER_SPARE_MAX ((size_t)64 * 1024)
@@ -47,8 +51,8 @@ void http_buffer_consume(struct http_buffer *buffer, size_t n);
 int http_buffer_borrow(struct http_buffer *buffer, struct http_buffer *spare, size_t n);
 
 /*
- * Ends a turn: large memory becomes the spare if there is none, and the little that is held moves to memory of its own size.
- * Never fails: without memory for that, all stays as it is.
+ * Ends a turn: large memory becomes the spare if there is none, and the little that is held moves to memory of its
+ * own size. Never fails: without memory for that, all stays as it is.
  */
 void http_buffer_settle(struct http_buffer *buffer, struct http_buffer *spare);
 

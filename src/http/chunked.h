@@ -1,9 +1,9 @@
 /*
  * Bodies in chunks (RFC 9112, section 7.1).
  *
- * Not the parser library's business: its state can't be carried to another process in a form that its next version understands, and
- * as Debian builds it, it doesn't look at what follows a chunk. Here the bytes stay as they came until the last one is there, so
- * the state of a half-read body is the bytes themselves.
+ * Not the parser library's business: its state can't be carried to another process in a form that its next version
+ * understands, and as Debian builds it, it doesn't look at what follows a chunk. Here the bytes stay as they came
+ * until the last one is there, so the state of a half-read body is the bytes themselves.
  */
 #ifndef HTTP_CHUNKED_H
 #define HTTP_CHUNKED_H
@@ -27,16 +27,17 @@ enum http_chunked_state {
 struct http_chunked {
 	enum http_chunked_state state;
 	unsigned digits;   /* of the size that's being read */
-	size_t at;	   /* bytes looked at; of a trailer, complete lines only */
-	uint64_t size;	   /* of the current chunk */
-	uint64_t left;	   /* of it */
-	uint64_t body;	   /* bytes of all chunks that have been announced */
+	size_t at;         /* bytes looked at; of a trailer, complete lines only */
+	uint64_t size;     /* of the current chunk */
+	uint64_t left;     /* of it */
+	uint64_t body;     /* bytes of all chunks that have been announced */
 	uint64_t overhead; /* bytes that are not the body's: sizes, extensions, trailers */
 };
 
 /*
- * Goes on over `data`, which begins where the body does; `len` may grow from call to call, and what was there stays the same.
- * 0: the body is complete, and ends at chunked->at; -EAGAIN: more is needed; else the status to refuse the request with.
+ * Goes on over `data`, which begins where the body does; `len` may grow from call to call, and what was there stays
+ * the same. 0: the body is complete, and ends at chunked->at; -EAGAIN: more is needed; else the status to refuse the
+ * request with.
  */
 int http_chunked_scan(
 	struct http_chunked *chunked, const char *data, size_t len, const struct http_limits *limits);

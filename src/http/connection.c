@@ -1,6 +1,6 @@
 /*
- * One connection: a turn is what happens to it between two visits to the event loop. It reads once, serves what has come
- * completely, sends once, and then decides what to wait for.
+ * One connection: a turn is what happens to it between two visits to the event loop. It reads once, serves what has
+ * come completely, sends once, and then decides what to wait for.
  */
 #include "http/connection.h"
 
@@ -24,7 +24,10 @@
 /* And the most: a peer with a large socket buffer doesn't keep the others waiting. */
 #define READ_MAX ((size_t)64 * 1024)
 
-/* What is read while the handler still owes an answer; what comes then is pipelined requests, or the news that the client has gone. */
+/*
+ * What is read while the handler still owes an answer; what comes then is pipelined requests, or the news that the
+ * client has gone.
+ */
 #define READ_AHEAD HTTP_BUFFER_FIRST
 
 #define REFUSAL_MAX 64 /* "431 Request Header Fields Too Large\n" */
@@ -69,11 +72,11 @@ http_connection_new(struct http_server *server, int fd, struct http_connection *
 	return 0;
 }
 
-void
-http_connection_free(struct http_connection *connection)
+/* Frees all but the descriptor. */
+static void
+connection_dispose(struct http_connection *connection)
 {
 	struct http_server *server = connection->server;
-	int fd = http_connection_fd(connection);
 
 	http_deadlines_unset(&server->deadlines, &connection->deadline);
 	event_del(&connection->event);
@@ -81,8 +84,16 @@ http_connection_free(struct http_connection *connection)
 	server->n_connections--;
 	http_buffer_free(&connection->input);
 	http_output_done(&connection->output);
-	close(fd);
 	free(connection);
+}
+
+void
+http_connection_free(struct http_connection *connection)
+{
+	int fd = http_connection_fd(connection);
+
+	connection_dispose(connection); /* first: epoll wants to be told of an open descriptor */
+	close(fd);
 }
 
 static const char *
@@ -105,7 +116,8 @@ http_connection_end(struct http_connection *connection, enum http_end why)
 	struct http_server *server = connection->server;
 	http_gone_fn *on_gone = connection->on_gone;
 
-	log_debug("%s: connection %d: %s", server->handler->name, http_connection_fd(connection), end_name(why));
+	log_debug("%s: connection %d: %s", server->handler->name, http_connection_fd(connection),
+		end_name(why));
 	http_connection_freeze(connection);
 	connection->on_gone = NULL;
 	if (on_gone)
@@ -193,7 +205,8 @@ connection_receive(struct http_connection *connection)
 	if (r < 0)
 		return r;
 	room = input->size - input->end;
-	n = recv(http_connection_fd(connection), input->data + input->end, room < READ_MAX ? room : READ_MAX, 0);
+	n = recv(http_connection_fd(connection), input->data + input->end, room < READ_MAX ? room : READ_MAX,
+		0);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	connection->eof = n == 0;
@@ -250,8 +263,8 @@ connection_ask(struct http_connection *connection, const struct http_request *re
 }
 
 /*
- * "100 Continue" is said even when the body is there already: the standard allows to leave it out then, but so the answer
- * doesn't depend on the pieces in which a request comes.
+ * "100 Continue" is said even when the body is there already: the standard allows to leave it out then, but so the
+ * answer doesn't depend on the pieces in which a request comes.
  */
 static void
 connection_continue(struct http_connection *connection)
@@ -320,6 +333,17 @@ connection_work(struct http_connection *connection, bool *ret_progress)
 	return r == -EAGAIN ? 0 : r;
 }
 
+/*
+ * Is nothing there of another request? Some clients send an empty line behind a body, which is no beginning of one.
+ */
+static bool
+nothing_has_begun(const struct http_connection *connection)
+{
+	const struct http_head *head = &connection->framing.head;
+
+	return http_buffer_len(&connection->input) == head->start && head->n_lines == 0;
+}
+
 /* Which phase follows from all the rest? */
 static enum http_phase
 connection_next_phase(const struct http_connection *connection)
@@ -330,7 +354,7 @@ connection_next_phase(const struct http_connection *connection)
 		return HTTP_PHASE_ANSWER;
 	if (connection->ending != HTTP_ENDING_NONE)
 		return HTTP_PHASE_LINGER;
-	if (http_buffer_len(&connection->input) == 0 && connection->requests > 0)
+	if (nothing_has_begun(connection) && connection->requests > 0)
 		return HTTP_PHASE_IDLE;
 	return connection->framing.checked ? HTTP_PHASE_BODY : HTTP_PHASE_HEAD;
 }
@@ -345,12 +369,18 @@ connection_is_over(const struct http_connection *connection, enum http_phase nex
 	case HTTP_PHASE_BODY:
 		return connection->eof && connection->starved;
 	case HTTP_PHASE_ANSWER:
-		/* Half a connection is enough for an answer, but nobody closes only half of one that he wants endless news on. */
+		/*
+		 * Half a connection is enough for an answer, but nobody closes only half of one that he wants endless
+		 * news on.
+		 */
 		return connection->eof && connection->stage == HTTP_STAGE_STREAM;
 	case HTTP_PHASE_LINGER:
-		/* If the client may still send, closing now would make its kernel throw away the reply that it hasn't read. */
-		return connection->eof || (connection->ending == HTTP_ENDING_AGREED &&
-						  http_buffer_len(&connection->input) == 0);
+		/*
+		 * If the client may still send, closing now would make its kernel throw away the reply that it hasn't
+		 * read.
+		 */
+		return connection->eof ||
+		       (connection->ending == HTTP_ENDING_AGREED && http_buffer_len(&connection->input) == 0);
 	default:
 		return false;
 	}
@@ -366,8 +396,8 @@ connection_set_interest(struct http_connection *connection, short interest)
 	if (connection->interest == interest)
 		return 0;
 	connection->interest = 0;
-	if (event_del(event) < 0 ||
-		event_assign(event, connection->server->base, fd, interest | EV_PERSIST, on_event, connection) < 0)
+	if (event_del(event) < 0 || event_assign(event, connection->server->base, fd, interest | EV_PERSIST,
+					    on_event, connection) < 0)
 		return -ENOMEM;
 	if (interest && event_add(event, NULL) < 0)
 		return errno > 0 ? -errno : -ENOMEM;
@@ -389,6 +419,18 @@ connection_set_phase(struct http_connection *connection, enum http_phase phase, 
 		http_deadlines_set(&connection->server->deadlines, &connection->deadline, phase);
 	connection->phase = phase;
 	return connection_set_interest(connection, interest);
+}
+
+int
+http_connection_begin(struct http_connection *connection)
+{
+	int r;
+
+	connection->starved = true;
+	r = connection_set_phase(connection, HTTP_PHASE_HEAD, true);
+	if (r < 0)
+		connection_dispose(connection);
+	return r;
 }
 
 /* All is said: our FIN goes, the client's is awaited. 0, or negative errno. */
@@ -490,13 +532,16 @@ http_connection_close_idle(struct http_connection *connection)
 {
 	bool idle = connection->phase == HTTP_PHASE_IDLE || connection->phase == HTTP_PHASE_HEAD;
 
-	if (!idle || http_buffer_len(&connection->input) > 0)
+	if (!idle || !nothing_has_begun(connection))
 		return;
 	connection->ending = HTTP_ENDING_OURS;
 	connection_settle(connection, connection->error, false);
 }
 
-/* What is in the socket's buffer would be kept there for minutes, for one who doesn't read it: closing throws it away now. */
+/*
+ * What is in the socket's buffer would be kept there for minutes, for one who doesn't read it: closing throws it away
+ * now.
+ */
 static void
 connection_abandon(struct http_connection *connection)
 {
@@ -513,15 +558,21 @@ http_connection_expire(struct http_deadline *deadline)
 		(struct http_connection *)((char *)deadline - offsetof(struct http_connection, deadline));
 	struct http_server *server = connection->server;
 
-	if (connection->phase != HTTP_PHASE_IDLE && connection->phase != HTTP_PHASE_LINGER)
+	switch (connection->phase) {
+	case HTTP_PHASE_IDLE:
+	case HTTP_PHASE_LINGER:
+		http_connection_end(connection, HTTP_END_DONE);
+		return;
+	case HTTP_PHASE_SEND:
 		server->stats.timeouts++;
-	if (connection->phase == HTTP_PHASE_SEND) {
 		connection_abandon(connection);
 		return;
+	default:
+		break;
 	}
-	if (http_buffer_len(&connection->input) == 0) { /* idle, or never used, or lingering: there is nothing to answer */
-		http_connection_end(connection,
-			connection->phase == HTTP_PHASE_HEAD ? HTTP_END_TIMEOUT : HTTP_END_DONE);
+	server->stats.timeouts++;
+	if (nothing_has_begun(connection)) { /* a connection that was never used */
+		http_connection_end(connection, HTTP_END_TIMEOUT);
 		return;
 	}
 	server->turn = connection;

@@ -1,8 +1,9 @@
 /*
  * Deadlines of many connections over one timer.
  *
- * Those with the same timeout stand in one list, in the order in which they were set, which is that in which they expire. So to
- * set one is to move it to the end of its list, and the timer is only set anew when the first of all comes sooner than it.
+ * Those with the same timeout stand in one list, in the order in which they were set, which is that in which they
+ * expire. So to set one is to move it to the end of its list, and the timer is only set anew when the first of all
+ * comes sooner than it.
  */
 #ifndef HTTP_DEADLINE_H
 #define HTTP_DEADLINE_H
@@ -18,7 +19,7 @@
 struct http_deadline {
 	TAILQ_ENTRY(http_deadline) link;
 	uint64_t at_us; /* clock_now_us; 0: not set */
-	unsigned list;	/* the one it is in, if it is set */
+	unsigned list;  /* the one it is in, if it is set */
 };
 
 TAILQ_HEAD(http_deadline_list, http_deadline);

@@ -1,5 +1,5 @@
 /*
- * Where a request ends.
+ * Where a request ends: behind its head, behind as many bytes as the head says, or behind the last chunk.
  */
 #include "http/framing.h"
 
@@ -54,8 +54,8 @@ scan_body(struct http_framing *framing, const char *body, size_t len, const stru
 }
 
 int
-http_framing_scan(struct http_framing *framing, char *data, size_t len,
-	const struct http_limits *limits, struct http_request *ret, size_t *ret_len)
+http_framing_scan(struct http_framing *framing, char *data, size_t len, const struct http_limits *limits,
+	struct http_request *ret, size_t *ret_len)
 {
 	bool parsed = !framing->checked;
 	size_t head_len, body_len = 0;

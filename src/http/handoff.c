@@ -61,8 +61,8 @@ is_state(const struct http_handoff *state)
 }
 
 int
-http_handoff_adopt(struct http_server *server, int fd, const struct http_handoff *state,
-	struct http_connection **ret)
+http_handoff_adopt(
+	struct http_server *server, int fd, const struct http_handoff *state, struct http_connection **ret)
 {
 	struct http_connection *connection = NULL;
 	struct http_buffer input = { .data = NULL }, output = { .data = NULL };

@@ -1,13 +1,15 @@
 /*
  * The lines of a head.
  *
- * The parser library is lax, and Debian builds it with HTTP_PARSER_STRICT=0, which makes it laxer still. What it lets through,
- * and is refused here, since another program on the way may read it differently:
+ * The parser library is lax, and Debian builds it with HTTP_PARSER_STRICT=0, which makes it laxer still. What it lets
+ * through, and is refused here, since another program on the way may read it differently:
  *
- *  - lines that end in a bare LF; a bare CR, which it takes for the end of a line where a value is empty, or where the head ends
+ *  - lines that end in a bare LF; a bare CR, which it takes for the end of a line where a value is empty, or where
+ *    the head ends
  *  - lines folded into the next one (RFC 9112, 5.2)
  *  - white space before the colon, and within a name: a "Content-Length :" that some see and others don't
- *  - any number of empty lines, CRs and LFs before the request line; one empty line is what the standard wants to be ignored
+ *  - any number of empty lines, CRs and LFs before the request line; one empty line is what the standard wants to be
+ *    ignored
  *  - a request line with more than one space between its parts, without a version, or with a version like "HXYZ/1.1"
  *  - methods ended by other characters than a space
  *  - control characters, NUL among them, as the first of a value
@@ -19,7 +21,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* What a request line has beside the target: a method (the longest that is known has 11 letters), two spaces, the version. */
+/*
+ * What a request line has beside the target: a method (the longest that is known has 11 letters), two spaces, the
+ * version.
+ */
 #define REQUEST_LINE_EXTRA 64
 
 #define CRLF_LEN    2
@@ -85,7 +90,8 @@ check_request_line(const char *line, size_t len)
 		!isdigit((unsigned char)version[7]))
 		return 400;
 	/* the second space, with at least one character between the two, and no third */
-	if (memchr(line + method + 1, ' ', len - method - 1) != version - 1 || version - 1 == line + method + 1)
+	if (memchr(line + method + 1, ' ', len - method - 1) != version - 1 ||
+		version - 1 == line + method + 1)
 		return 400;
 	return 0;
 }
@@ -133,8 +139,8 @@ check_line(struct http_head *head, const char *line, size_t len)
 }
 
 /*
- * Limits, and what can be told from a line's beginning; `len` is what there is of the current line. Must give the same for any
- * longer beginning of the same line, so that the pieces in which it comes make no difference.
+ * Limits, and what can be told from a line's beginning; `len` is what there is of the current line. Must give the
+ * same for any longer beginning of the same line, so that the pieces in which it comes make no difference.
  */
 static int
 check_beginning(const struct http_head *head, const char *line, size_t len, const struct http_limits *limits)
@@ -143,13 +149,14 @@ check_beginning(const struct http_head *head, const char *line, size_t len, cons
 
 	if (max_line > limits->max_head)
 		max_line = limits->max_head;
-	if (head->n_lines == 0 && len > max_line)
-		return 414;
-	if (head->line + len > limits->max_head || (head->n_lines > limits->max_fields && len > 0 && line[0] != '\r'))
-		return 431;
-	/* spares those who speak TLS to us the wait for a line's end */
+	/* what the first byte tells comes first; and it spares those who speak TLS to us the wait for a line's end */
 	if (head->n_lines == 0 && len > 0 && line[0] != '\r' && !is_token_char(line[0]))
 		return 400;
+	if (head->n_lines == 0 && len > max_line)
+		return 414;
+	if (head->line + len > limits->max_head ||
+		(head->n_lines > limits->max_fields && len > 0 && line[0] != '\r'))
+		return 431;
 	return 0;
 }
 

@@ -8,15 +8,16 @@
 #include <stdint.h>
 
 struct http_limits {
-	size_t max_head;       /* bytes of request line and fields: 431; 256 … HTTP_HEAD_MAX */
-	size_t max_target;     /* bytes of the URI: 414 */
-	size_t max_fields;     /* 431; up to HTTP_FIELDS_MAX */
-	size_t max_body;       /* bytes, without framing: 413 */
-	size_t max_unsent;     /* while so many bytes of replies wait to be sent, no further request is served */
+	size_t max_head;   /* bytes of request line and fields: 431; 256 … HTTP_HEAD_MAX */
+	size_t max_target; /* bytes of the URI: 414 */
+	size_t max_fields; /* 431; up to HTTP_FIELDS_MAX */
+	size_t max_body;   /* bytes, without framing: 413 */
+	size_t max_unsent; /* while so many bytes of replies wait to be sent, no further request is served */
 	uint64_t max_requests; /* on one connection, the last one's reply says "close"; 0: any number */
 
 	/* How long the client may take, in microseconds; 0: for ever. */
-	uint64_t head_us;   /* from the connection, or from the first byte of a later head, to the end of the head */
+	uint64_t
+		head_us; /* from the connection, or from the first byte of a later head, to the end of the head */
 	uint64_t body_us;   /* from then to the end of the body */
 	uint64_t idle_us;   /* from a reply to the next request */
 	uint64_t send_us;   /* between any two bytes of a reply that the client takes */

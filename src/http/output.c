@@ -10,8 +10,8 @@
 #include <sys/socket.h>
 
 /*
- * Bytes of a file for each turn. A fast client on the same machine takes them as quickly as they come, and would keep all others
- * waiting; this much takes some 200 us.
+ * Bytes of a file for each turn. A fast client on the same machine takes them as quickly as they come, and would keep
+ * all others waiting; this much takes some 200 us.
  */
 #define FILE_TURN_MAX ((size_t)1024 * 1024)
 

@@ -22,7 +22,9 @@ void http_output_init(struct http_output *output);
 /* Frees and closes what is left. */
 void http_output_done(struct http_output *output);
 
-/* Adds `len` bytes of `file`, from `offset` on. Takes the descriptor, also when `len` is 0. There must be none yet. */
+/*
+ * Adds `len` bytes of `file`, from `offset` on. Takes the descriptor, also when `len` is 0. There must be none yet.
+ */
 void http_output_set_file(struct http_output *output, int file, off_t offset, uint64_t len);
 
 /* Is anything left to send? */
@@ -33,8 +35,9 @@ http_output_is_pending(const struct http_output *output)
 }
 
 /*
- * Sends what the socket takes at once: one `send`, one `sendfile` of a limited size. Adds to *sent what went, also on errors.
- * 0: nothing is left; -EAGAIN: something is; -ENODATA: the file has become shorter than was promised; else negative errno.
+ * Sends what the socket takes at once: one `send`, one `sendfile` of a limited size. Adds to *sent what went, also on
+ * errors. 0: nothing is left; -EAGAIN: something is; -ENODATA: the file has become shorter than was promised; else
+ * negative errno.
  */
 int http_output_send(struct http_output *output, int fd, uint64_t *sent);
 

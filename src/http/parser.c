@@ -1,9 +1,9 @@
 /*
  * Over libhttp-parser 2.
  *
- * Only heads are parsed, each in one call: so every name and value comes in one piece, and the library has no state that would
- * have to be kept. What it is too lax about is refused before (head.c) and after (request.c). In particular its own idea of
- * how long the body is isn't used.
+ * Only heads are parsed, each in one call: so every name and value comes in one piece, and the library has no state
+ * that would have to be kept. What it is too lax about is refused before (head.c) and after (request.c). In
+ * particular its own idea of how long the body is isn't used.
  */
 #include "http/parser.h"
 
@@ -11,7 +11,7 @@
 
 struct parsing {
 	struct http_request *request;
-	bool overflow;	 /* there are more fields than it can hold */
+	bool overflow;   /* there are more fields than it can hold */
 	unsigned n_ends; /* ends of a head that the library has seen */
 };
 
@@ -100,7 +100,8 @@ status_of(const http_parser *parser, const struct parsing *parsing)
 	default:
 		return parsing->overflow ? 431 : 400;
 	}
-	if (parsing->n_ends != 1) /* it doesn't agree with head.c about where the head ends: can't be, and must not */
+	if (parsing->n_ends !=
+		1) /* it doesn't agree with head.c about where the head ends: can't be, and must not */
 		return 400;
 	return parser->http_major == 1 ? 0 : 505;
 }

@@ -1,5 +1,6 @@
 /*
- * Answering a request: all of it is written into the connection's output, and sent at the end of the connection's turn.
+ * Answering a request: all of it is written into the connection's output, and sent at the end of the connection's
+ * turn.
  */
 #include "http/reply.h"
 
@@ -94,7 +95,8 @@ http_reply_field(struct http_connection *connection, struct http_text name, stru
 	http_reply_put(connection, HTTP_TEXT(": "));
 	http_reply_put(connection, value);
 	if (connection->error == 0)
-		blank_line_ends(connection->output.bytes.data + connection->output.bytes.end - value.len, value.len);
+		blank_line_ends(
+			connection->output.bytes.data + connection->output.bytes.end - value.len, value.len);
 	http_reply_put(connection, HTTP_TEXT("\r\n"));
 }
 

@@ -5,11 +5,11 @@
  *     http_reply_field(c, HTTP_TEXT("Content-Type"), HTTP_TEXT("text/plain"));
  *     http_reply_bytes(c, body, len);
  *
- * The fields Content-Length, Transfer-Encoding and Connection are the layer's own. A request by HEAD is answered like one by GET;
- * the layer leaves the body out, as it does where the status has none (204, 304).
+ * The fields Content-Length, Transfer-Encoding and Connection are the layer's own. A request by HEAD is answered like
+ * one by GET; the layer leaves the body out, as it does where the status has none (204, 304).
  *
- * None of these calls frees the connection, calls the handler or on_gone, or fails: they write into memory, and what goes
- * wrong is dealt with in the event loop afterwards.
+ * None of these calls frees the connection, calls the handler or on_gone, or fails: they write into memory, and what
+ * goes wrong is dealt with in the event loop afterwards.
  */
 #ifndef HTTP_REPLY_H
 #define HTTP_REPLY_H
@@ -19,7 +19,10 @@
 
 #include <sys/types.h>
 
-/* Told once, from the event loop, if the connection ends before the reply is complete: it must not be touched from then on. */
+/*
+ * Told once, from the event loop, if the connection ends before the reply is complete: it must not be touched from
+ * then on.
+ */
 typedef void http_gone_fn(void *arg);
 
 /* Within on_request: the answer comes later, from anywhere. The next request of this connection waits for it. */
@@ -44,8 +47,9 @@ void http_reply_file(struct http_connection *connection, int fd, off_t offset, u
 void http_reply_stream(struct http_connection *connection, http_gone_fn *on_gone, void *arg);
 
 /*
- * More of it. Goes out from the event loop. Returns how many bytes wait to be sent to this client now: who sends without end
- * should cut the connection when that becomes too much, or pause. -EPIPE: it has ended, on_gone is about to say so.
+ * More of it. Goes out from the event loop. Returns how many bytes wait to be sent to this client now: who sends
+ * without end should cut the connection when that becomes too much, or pause. -EPIPE: it has ended, on_gone is about
+ * to say so.
  */
 ssize_t http_stream_send(struct http_connection *connection, const void *data, size_t len);
 
@@ -53,7 +57,7 @@ ssize_t http_stream_send(struct http_connection *connection, const void *data, s
 void http_stream_end(struct http_connection *connection);
 
 /* A whole reply in one. */
-void http_reply_text(struct http_connection *connection, int status, struct http_text type,
-	struct http_text body);
+void http_reply_text(
+	struct http_connection *connection, int status, struct http_text type, struct http_text body);
 
 #endif

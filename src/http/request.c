@@ -1,8 +1,8 @@
 /*
  * What follows from a request's fields, and which requests are refused for them.
  *
- * Two programs that disagree about where a request ends can be made to see a different next one (request smuggling), so all
- * that could be read in two ways is refused, even where the standard would allow to repair it:
+ * Two programs that disagree about where a request ends can be made to see a different next one (request smuggling),
+ * so all that could be read in two ways is refused, even where the standard would allow to repair it:
  *
  *  - Content-Length with Transfer-Encoding; more than one of either, even if equal; a length that is not all digits
  *  - Transfer-Encoding other than exactly "chunked", and any in HTTP/1.0, which did not know it
@@ -132,33 +132,35 @@ is_port(const char *at, size_t len)
 	return len <= 5;
 }
 
+static bool
+is_name_char(char c)
+{
+	static const char others[] = "-._~!$&'()*+;=%";
+
+	return isalnum((unsigned char)c) || memchr(others, c, sizeof(others) - 1);
+}
+
+static bool
+is_ipv6_char(char c)
+{
+	return isxdigit((unsigned char)c) || c == ':' || c == '.';
+}
+
 /*
- * host [":" port], where host is a name, an IPv4 address, or an IPv6 address in brackets. Not a full check of the grammar: what
- * matters is that nothing passes that others read as the end of it, as a slash, a comma, white space or an '@'.
+ * host [":" port], where host is a name, an IPv4 address, or an IPv6 address in brackets. Not a full check of the
+ * grammar: what matters is that nothing passes that others read as the end of it, as a slash, a comma, white space or
+ * an '@'.
  */
 static bool
 is_authority(struct http_text host)
 {
-	static const char allowed[] = "-._~!$&'()*+;=%";
-	size_t i = 0;
+	bool bracket = host.len > 0 && host.at[0] == '[';
+	size_t i = bracket ? 1 : 0;
 
-	if (host.len > 0 && host.at[0] == '[') {
-		while (i < host.len && host.at[i] != ']')
-			if (!isxdigit((unsigned char)host.at[i]) && !memchr("[:.", host.at[i], 3))
-				return false;
-			else
-				i++;
-		if (i == host.len)
-			return false;
+	while (i < host.len && (bracket ? is_ipv6_char(host.at[i]) : is_name_char(host.at[i])))
 		i++;
-	}
-	else {
-		while (i < host.len && host.at[i] != ':')
-			if (!isalnum((unsigned char)host.at[i]) && !memchr(allowed, host.at[i], sizeof(allowed) - 1))
-				return false;
-			else
-				i++;
-	}
+	if (bracket && (i == 1 || i == host.len || host.at[i++] != ']'))
+		return false;
 	return i == host.len || (host.at[i] == ':' && is_port(host.at + i + 1, host.len - i - 1));
 }
 
@@ -175,7 +177,10 @@ set_path(struct http_request *request, struct http_text text)
 		request->path = HTTP_TEXT("/");
 }
 
-/* http://host/path?query: what a client says to a proxy; every server must understand it. Its host counts, not that of the field. */
+/*
+ * http://host/path?query: what a client says to a proxy; every server must understand it. Its host counts, not that
+ * of the field.
+ */
 static int
 read_absolute(struct http_request *request, size_t scheme_len)
 {
@@ -194,7 +199,8 @@ read_absolute(struct http_request *request, size_t scheme_len)
 static bool
 starts_with(struct http_text text, struct http_text prefix)
 {
-	return text.len >= prefix.len && http_text_equal_nocase((struct http_text){ text.at, prefix.len }, prefix);
+	return text.len >= prefix.len &&
+	       http_text_equal_nocase((struct http_text){ text.at, prefix.len }, prefix);
 }
 
 /* Visible ASCII only, and no fragment, which is none of the server's business and may be cut off by others. */
@@ -261,7 +267,10 @@ read_length(struct http_request *request, struct http_text value)
 	return 0;
 }
 
-/* Only "chunked" is known. What ends in it is a body that could be found the end of, but not understood; all else is none. */
+/*
+ * Only "chunked" is known. What ends in it is a body that could be found the end of, but not understood; all else is
+ * none.
+ */
 static int
 read_coding(struct http_request *request, struct http_text list)
 {

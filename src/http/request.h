@@ -35,7 +35,8 @@ bool http_text_equal_nocase(struct http_text a, struct http_text b);
 struct http_text http_text_trim(struct http_text text);
 
 /*
- * The next element of a list "a, b, c", trimmed, taken off *list. false at the end. Empty elements are skipped (RFC 9110, 5.6.1).
+ * The next element of a list "a, b, c", trimmed, taken off *list. false at the end. Empty elements are skipped (RFC
+ * 9110, 5.6.1).
  */
 bool http_text_next(struct http_text *list, struct http_text *ret);
 
@@ -63,12 +64,12 @@ struct http_request {
 	enum http_verb verb;
 	struct http_text method;
 	struct http_text target; /* as it came */
-	struct http_text path;	 /* "/…", still percent-encoded (http_target_decode); or "*" of OPTIONS */
-	struct http_text query;	 /* behind the '?', or empty */
-	struct http_text host;	 /* of the target or of the field Host, with port; may be empty */
-	unsigned minor;		 /* HTTP/1.minor: 0, or 1 (which later ones are taken for) */
-	bool keep_alive;	 /* the client would like to send more requests */
-	struct http_text body;	 /* whole, without the framing of chunks */
+	struct http_text path;   /* "/…", still percent-encoded (http_target_decode); or "*" of OPTIONS */
+	struct http_text query;  /* behind the '?', or empty */
+	struct http_text host;   /* of the target or of the field Host, with port; may be empty */
+	unsigned minor;          /* HTTP/1.minor: 0, or 1 (which later ones are taken for) */
+	bool keep_alive;         /* the client would like to send more requests */
+	struct http_text body;   /* whole, without the framing of chunks */
 
 	/* How the body comes: by chunks, or by length. Of interest to the layer itself. */
 	bool chunked;
@@ -83,8 +84,9 @@ struct http_request {
 const struct http_text *http_request_field(const struct http_request *request, struct http_text name);
 
 /*
- * Draws from method, target, version and fields what the rest of the request follows from, and refuses what other programs on the
- * way may have read differently (RFC 9112, sections 3, 6 and 11.2). 0, or the status to refuse the request with.
+ * Draws from method, target, version and fields what the rest of the request follows from, and refuses what other
+ * programs on the way may have read differently (RFC 9112, sections 3, 6 and 11.2). 0, or the status to refuse the
+ * request with.
  */
 int http_request_check(struct http_request *request);
 

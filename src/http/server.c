@@ -92,12 +92,7 @@ http_server_accept(struct http_server *server, int fd)
 	struct http_connection *connection = NULL;
 	int r = http_connection_new(server, fd, &connection);
 
-	if (r < 0)
-		return r;
-	/* The first request is often there already: then nobody needs to be asked for it. */
-	connection->phase = HTTP_PHASE_NEW;
-	http_connection_wake(connection, EV_READ);
-	return 0;
+	return r < 0 ? r : http_connection_begin(connection);
 }
 
 void

@@ -1,9 +1,9 @@
 /*
  * The server's side of HTTP/1.1: connections that somebody else has accepted, on an event loop.
  *
- * Requests are read whole (body included, up to a limit), checked, and given to the handler one at a time and in order, though a
- * client may send several without waiting. The handler answers at once or later, through http/reply.h. A connection can be handed
- * over to another process at nearly any moment: see http/handoff.h.
+ * Requests are read whole (body included, up to a limit), checked, and given to the handler one at a time and in
+ * order, though a client may send several without waiting. The handler answers at once or later, through
+ * http/reply.h. A connection can be handed over to another process at nearly any moment: see http/handoff.h.
  *
  * SIGPIPE must be ignored by the process: sendfile knows no MSG_NOSIGNAL.
  */
@@ -23,33 +23,34 @@ struct http_server;
 
 /* Why a connection has ended. */
 enum http_end {
-	HTTP_END_DONE,	  /* the client or we had no more to say */
-	HTTP_END_LOST,	  /* the client, or the way to it, failed */
+	HTTP_END_DONE,    /* the client or we had no more to say */
+	HTTP_END_LOST,    /* the client, or the way to it, failed */
 	HTTP_END_TIMEOUT, /* a deadline passed */
-	HTTP_END_CUT,	  /* http_connection_cut, http_server_cut */
+	HTTP_END_CUT,     /* http_connection_cut, http_server_cut */
 	HTTP_END_FAILED,  /* no memory, or a file that could not be sent as promised */
 };
 
 struct http_handler {
 	const char *name; /* who speaks in the log */
 	/*
-	 * A request: valid during the call only. Must answer (http_reply_start … its end), or say who will (http_reply_defer).
+	 * A request: valid during the call only. Must answer (http_reply_start … its end), or say who will
+	 * (http_reply_defer).
 	 */
 	void (*on_request)(struct http_connection *connection, const struct http_request *request, void *arg);
 	/* The connection is closed, and about to be freed. Not for those that were handed over. NULL: never mind. */
 	void (*on_closed)(struct http_connection *connection, enum http_end why, void *arg);
 	/*
-	 * A reply that was deferred or streamed, because of which http_handoff_freeze said -EBUSY, is complete. It may be tried
-	 * again, right here. NULL: never mind.
+	 * A reply that was deferred or streamed, because of which http_handoff_freeze said -EBUSY, is complete. It
+	 * may be tried again, right here. NULL: never mind.
 	 */
 	void (*on_released)(struct http_connection *connection, void *arg);
 };
 
 /* Only grow. */
 struct http_stats {
-	uint64_t requests; /* given to the handler */
-	uint64_t refused;  /* answered by the layer itself: bad ones, and those over a limit */
-	uint64_t timeouts; /* deadlines that passed, but for those of idle connections */
+	uint64_t requests;       /* given to the handler */
+	uint64_t refused;        /* answered by the layer itself: bad ones, and those over a limit */
+	uint64_t timeouts;       /* deadlines that passed, but for those of idle connections */
 	uint64_t received, sent; /* bytes */
 };
 
@@ -84,7 +85,10 @@ size_t http_server_count(const struct http_server *server);
 
 const struct http_stats *http_server_stats(const struct http_server *server);
 
-/* Closes one connection; nobody is told but on_closed, from the event loop. What was deferred or streamed on it is forgotten. */
+/*
+ * Closes one connection; nobody is told but on_closed, from the event loop. What was deferred or streamed on it is
+ * forgotten.
+ */
 void http_connection_cut(struct http_connection *connection);
 
 int http_connection_fd(const struct http_connection *connection);

@@ -8,7 +8,10 @@
 
 #include <stdbool.h>
 
-/* The whole status line of a reply, "HTTP/1.1 200 OK\r\n". An unknown code gets the line of 500: it is an error of the program. */
+/*
+ * The whole status line of a reply, "HTTP/1.1 200 OK\r\n". An unknown code gets the line of 500: it is an error of
+ * the program.
+ */
 struct http_text http_status_line(int status);
 
 /* The words of a status, "Not Found". */

@@ -14,7 +14,10 @@ hex_value(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* The character at *text, encoded or not, taken off; or -1. NUL is refused: what follows would be hidden from those who see a C string. */
+/*
+ * The character at *text, encoded or not, taken off; or -1. NUL is refused: what follows would be hidden from those
+ * who see a C string.
+ */
 static int
 next_char(struct http_text *text, bool plus_is_space)
 {

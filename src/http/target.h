@@ -15,9 +15,8 @@
 ssize_t http_target_decode(struct http_text path, char *dst, size_t size);
 
 /*
- * The value of the first parameter `name` in a query "a=1&b=2", decoded (here a '+' is a space) into `dst`, with a NUL at its end.
- * "a" is the same as "a=".
- * The length; -ENOENT: there is none; -EINVAL and -ENAMETOOLONG as above.
+ * The value of the first parameter `name` in a query "a=1&b=2", decoded (here a '+' is a space) into `dst`, with a
+ * NUL at its end. "a" is the same as "a=". The length; -ENOENT: there is none; -EINVAL and -ENAMETOOLONG as above.
  */
 ssize_t http_target_query(struct http_text query, const char *name, char *dst, size_t size);
 

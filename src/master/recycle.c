@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define RECYCLE_INTERVAL_US US_PER_SEC
+#define RECYCLE_RETRY_US    (60 * US_PER_SEC)
 #define DICE_MAX            255
 
 uint64_t
@@ -58,25 +59,49 @@ is_due(struct worker *w, const struct config *live)
 	       resident(w->pid) >= recycle_limit(live->recycle.memory, jitter, w->dice);
 }
 
+/* The oldest of those that are due, so that all have their turn even where they are due again at once. NULL: none is. */
+static const struct worker *
+find_due(const struct pool *pool, const struct config *live)
+{
+	const struct worker *oldest = NULL;
+
+	for (unsigned i = 0; i < pool->n_slots; i++) {
+		struct worker *w = slot_ready_worker(pool->slot[i], NULL);
+
+		if (w && (!oldest || w->started_us < oldest->started_us) && is_due(w, live))
+			oldest = w;
+	}
+	return oldest;
+}
+
+/* One that is still there after it was to be replaced has a successor that fails: that is not tried every second. */
+static void
+replace(struct recycle *r, const struct worker *w)
+{
+	uint64_t now = clock_now_us();
+
+	if (w->pid == r->last_pid && now < r->not_before_us)
+		return;
+	r->last_pid = w->pid;
+	r->not_before_us = now + RECYCLE_RETRY_US;
+	wish_ask(&r->wish, r->reload,
+		&(struct reload_request){ .kind = RELOAD_RESTART, .origin = "recycling", .slot = w->slot });
+}
+
 /* event: a second has passed */
 static void
 on_time(evutil_socket_t fd, short what, void *arg)
 {
 	struct recycle *r = arg;
 	const struct config *live = r->pool->slot_host.workers.live;
+	const struct worker *due;
 
 	(void)fd, (void)what;
 	if (!live || r->pool->roll.state != ROLL_IDLE || r->reload->under_way || r->pool->stopping)
 		return;
-	for (unsigned i = 0; i < r->pool->n_slots; i++) {
-		struct worker *w = slot_ready_worker(r->pool->slot[i], NULL);
-
-		if (!w || !is_due(w, live))
-			continue;
-		wish_ask(&r->wish, r->reload,
-			&(struct reload_request){ .kind = RELOAD_RESTART, .origin = "recycling", .slot = i });
-		return;
-	}
+	due = find_due(r->pool, live);
+	if (due)
+		replace(r, due);
 }
 
 int

@@ -12,6 +12,8 @@ struct recycle {
 	struct reload *reload;
 	struct wish wish;
 	struct event *on_time;
+	pid_t last_pid;         /* that was to be replaced last; when it's still there, that has failed */
+	uint64_t not_before_us; /* … and is tried again then */
 };
 
 /* Makes it ready; it looks at nothing yet. 0 or -ENOMEM. */

@@ -1,0 +1,183 @@
+"""The metrics: counters never go back, they are exact, and Prometheus takes them."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+
+import pytest
+from control import ask, ctl, metrics, socket_of
+from harness import DEADLINE, Client, Load, assert_no_failure, config, free_port, load_text, scaled, wait_until
+
+# as Prometheus asks
+ACCEPT = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5"
+
+
+class Watch:
+    """Looks at all counters again and again: none may be gone, or less than it was."""
+
+    def __init__(self, daemon):
+        self.daemon, self.last, self.looks = daemon, {}, 0
+
+    def look(self):
+        page = metrics(socket_of(self.daemon))
+        now = {name: value for name, value in page.items() if name.partition("{")[0].endswith("_total")}
+        worse = {name: (value, now.get(name)) for name, value in self.last.items() if not now.get(name, -1) >= value}
+        assert now and not worse, worse
+        self.last, self.looks = now, self.looks + 1
+
+    def look_until_settled(self, workers):
+        def settled():
+            self.look()
+            return [w.state for w in self.daemon.workers()] == ["ready"] * workers
+        wait_until(settled, f"{workers} workers, all ready")
+
+
+def test_counters_never_go_back(start, port, figure):
+    """Across reloads, workers killed in the middle of their work, and a pool that shrinks and grows."""
+    daemon = start(config(port, workers=2, restart={"delay": 0.01, "max_delay": 0.02}))
+    watch, rounds = Watch(daemon), scaled(8, 2)
+    with Load(port) as load:
+        for n in range(rounds):
+            daemon.hup()
+            watch.look_until_settled(2)
+            victim = daemon.worker(n % 2).pid
+            os.kill(victim, signal.SIGKILL)
+            wait_until(lambda gone=victim: gone not in daemon.pids(), "it is gone")
+            watch.look_until_settled(2)
+            for workers in (4, 1, 2):
+                daemon.write(config(port, workers=workers, restart={"delay": 0.01, "max_delay": 0.02}))
+                since = daemon.mark()
+                daemon.hup()
+                watch.look()
+                assert daemon.wait_verdict(since).word == "applied"
+                watch.look_until_settled(workers)
+        seen = load.result()
+    watch.look()
+    last = watch.last
+    figure(f"{watch.looks} looks at {len(last)} counters, {rounds} workers killed; {load_text(seen)}")
+    assert last['gracefuld_worker_exits_total{reason="signalled"}'] == rounds
+    assert last['gracefuld_reloads_total{verdict="applied"}'] == len(daemon.log.find(r"reload \d+: applied"))
+    assert sum(value for name, value in last.items() if name.startswith("gracefuld_accepts_total")) == last["gracefuld_connections_total"]
+    # nothing is lost but what a killed worker had accepted; of that, one may not have been counted yet
+    assert seen["failed_total"] <= last["gracefuld_connections_lost_total"] + rounds
+
+
+def test_counters_are_exact(start, port, figure):
+    """What the load counts at its end is what the daemon counts, though most of the workers that served it have gone."""
+    daemon = start(config(port))
+    with Load(port) as load:
+        for workers in (4, 1, 3, 2) * scaled(3):
+            assert daemon.reload(config(port, workers=workers)).word == "applied"
+        seen = load.result()
+    assert_no_failure(seen)
+    wait_until(lambda: metrics(socket_of(daemon))["gracefuld_connections_open"] == 0, "all are closed")
+    now = metrics(socket_of(daemon))
+    figure(f"{now['gracefuld_connections_total']:.0f} accepted, {now['gracefuld_requests_total']:.0f} requests; {load_text(seen)}")
+    assert now["gracefuld_requests_total"] == seen["ok"]
+    assert now["gracefuld_connections_total"] == now["gracefuld_connections_finished_total"] >= seen["ok"]
+    assert now["gracefuld_sent_bytes_total"] == seen["ok"] * len("hello world")
+    assert now["gracefuld_connections_cut_total"] == now["gracefuld_connections_lost_total"] == 0
+    assert now['gracefuld_workers{state="ready"}'] == now["gracefuld_workers_wanted"] == 2
+
+
+def test_gauges(start, port):
+    daemon = start(config(port))
+    with Client(port).ask(), Client(port).ask():
+        assert metrics(socket_of(daemon))["gracefuld_connections_open"] == 2
+    daemon.write("nonsense")
+    assert ctl(daemon, "reload")[0] == 1
+    now = metrics(socket_of(daemon))
+    assert now["gracefuld_config_last_reload_successful"] == 0 and now["gracefuld_generation"] == 1
+    assert 0 <= now["gracefuld_config_last_reload_success_timestamp_seconds"] - now["gracefuld_start_timestamp_seconds"] < DEADLINE
+
+
+@pytest.mark.parametrize("accept, openmetrics", [
+    (None, False), ("*/*", False), ("text/plain", False), (ACCEPT, True), ("text/plain , APPLICATION/OpenMetrics-Text", True)])
+def test_format_is_what_is_asked_for(start, port, accept, openmetrics):
+    """The classic one, unless OpenMetrics is asked for by name; the samples are the same."""
+    daemon = start(config(port))
+    fields = {"Accept": accept} if accept else {}
+    status, text = ask(socket_of(daemon), "/metrics", **fields)
+    assert status == 200
+    assert text.endswith("# EOF\n") == openmetrics
+    assert ("# TYPE gracefuld_connections counter\n" in text) == openmetrics
+    assert ("# TYPE gracefuld_connections_total counter\n" in text) != openmetrics
+    assert "\ngracefuld_connections_total 0\n" in text
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="no promtool here (prometheus)")
+def test_promtool_finds_nothing_wrong(start, port, figure):
+    daemon = start(config(port))
+    assert daemon.reload(config(port, workers=3)).word == "applied"
+    text = ask(socket_of(daemon), "/metrics")[1]
+    result = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, timeout=DEADLINE, check=False)
+    figure(f"{len(text.splitlines())} lines, exit {result.returncode} {result.stdout}{result.stderr}")
+    assert (result.returncode, result.stdout + result.stderr) == (0, "")
+
+
+# -- Prometheus itself
+
+def query(port, expression):
+    """{instance's job: value}, as the server knows it now."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/query?query={expression}", timeout=DEADLINE) as answer:
+            return {r["metric"]["job"]: float(r["value"][1]) for r in json.load(answer)["data"]["result"]}
+    except (urllib.error.URLError, ConnectionError):
+        return {}  # it is starting
+
+
+def port_for_prometheus():
+    for port in range(24000, 25000):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise AssertionError("no port is free")
+
+
+@pytest.fixture
+def prometheus(directory):
+    """Starts a server that scrapes an address ten times a second; returns its own port."""
+    servers = []
+
+    def start_one(address):
+        path, number = os.path.join(directory, "prometheus.yml"), port_for_prometheus()
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"global": {"scrape_interval": "100ms", "scrape_timeout": "100ms"},
+                       "scrape_configs": [{"job_name": "gracefuld", "static_configs": [{"targets": [address]}]}]}, file)
+        with open(os.path.join(directory, "prometheus.log"), "wb") as log:
+            servers.append(subprocess.Popen(
+                ["prometheus", f"--config.file={path}", f"--storage.tsdb.path={directory}/tsdb",
+                 f"--web.listen-address=127.0.0.1:{number}"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=directory))
+        return number
+    yield start_one
+    for server in servers:
+        server.terminate()
+        server.wait()
+
+
+@pytest.mark.skipif(not shutil.which("prometheus"), reason="no Prometheus here (prometheus)")
+@pytest.mark.slow
+def test_prometheus_scrapes_it(start, port, prometheus, figure):
+    daemon = start(config(port))
+    address = f"127.0.0.1:{free_port()}"
+    assert daemon.reload(config(port, metrics=address)).word == "applied"
+    server = prometheus(address)
+    wait_until(lambda: query(server, "gracefuld_generation") == {"gracefuld": 2}, "the generation is known", timeout=60)
+    assert query(server, "up") == {"gracefuld": 1}
+    with Client(port).ask():
+        pass
+    assert daemon.reload(config(port, metrics=address, workers=3)).word == "applied"
+    wait_until(lambda: query(server, "gracefuld_generation") == {"gracefuld": 3}, "the next generation is known")
+    assert query(server, "gracefuld_requests_total") == {"gracefuld": 1}
+    with urllib.request.urlopen(f"http://127.0.0.1:{server}/api/v1/metadata?metric=gracefuld_connections", timeout=DEADLINE) as answer:
+        known = json.load(answer)["data"]
+    figure(f"generation and counters are there; it knows the type of gracefuld_connections: {known}")
+    assert known["gracefuld_connections"][0]["type"] == "counter"

@@ -1,0 +1,96 @@
+"""Workers are replaced when they are old, have served enough or have grown, one at a time, and nobody notices."""
+
+import re
+import time
+
+import pytest
+from control import ReadyCount, get, metrics, socket_of
+from harness import Load, assert_no_failure, config, load_text, wait_until
+
+SLACK = 3  # seconds: the limits are looked at once a second, and one worker is replaced at a time
+
+
+def recycled(events):
+    """How often each slot's worker has been replaced by another one that was ready."""
+    slots = [e["slot"] for e in events if e["event"] == "worker-state" and e["to"] == "ready"]
+    return [slots.count(slot) for slot in (0, 1)]
+
+
+def check_recycling(daemon, port, figure, rounds, *load_args, **load_how):
+    """Until each slot has had so many new workers."""
+    with ReadyCount(daemon) as ready:
+        with Load(port, *load_args, **load_how) as load:
+            wait_until(lambda: min(recycled(ready.events.seen())) >= rounds, f"{rounds} new workers in each slot", timeout=60)
+            seen = load.result()
+        events, least = ready.events.seen(), ready.least()
+    figure(f"slots had {recycled(events)} new workers, {least} of 2 ready at least; {load_text(seen)}")
+    assert_no_failure(seen)
+    assert least == 2
+    assert not daemon.log.find(r"is lost|reverted|rejected")
+    assert get(daemon)["generation"] == 1 and get(daemon)["last_reload"] is None
+    assert metrics(socket_of(daemon))['gracefuld_reloads_total{verdict="applied"}'] == 0, "it is no reload of the configuration"
+    return events
+
+
+def test_recycle_by_age(start, port, figure):
+    daemon = start(config(port, recycle={"age": 1, "jitter": 0}))
+    events = check_recycling(daemon, port, figure, 3)
+    assert any(re.search(r"started \(recycling\), slot [01]$", e["text"]) for e in events)
+
+
+def test_recycle_by_requests(start, port, figure):
+    daemon = start(config(port, recycle={"requests": 500, "jitter": 20}))
+    check_recycling(daemon, port, figure, 2)
+
+
+def test_recycle_by_requests_needs_requests(start, port, figure):
+    """A worker that does nothing is left alone, while the other's time comes: only age and memory go on by themselves."""
+    daemon = start(config(port, recycle={"requests": 1000000}))
+    with ReadyCount(daemon) as ready, Load(port) as load:
+        began = time.monotonic()
+        wait_until(lambda: time.monotonic() > began + 2.5, "two looks at the limits")
+        seen = load.result()
+        assert recycled(ready.events.seen()) == [0, 0]
+    figure(load_text(seen))
+
+
+def test_recycle_by_memory(start, port, figure):
+    """A worker always has more than 1 MiB: all of them are due at each look."""
+    daemon = start(config(port, recycle={"memory": "1MiB"}))
+    check_recycling(daemon, port, figure, 2)
+
+
+def test_jitter(start, port, figure):
+    """Workers leave at an age between half of the limit and the whole, not all at the same."""
+    limit = 5
+    daemon = start(config(port, workers=3, recycle={"age": limit, "jitter": 50}))
+    with ReadyCount(daemon) as ready:
+        wait_until(lambda: len([e for e in ready.events.seen() if e["event"] == "worker-state" and e["to"] == "draining"]) >= 6,
+                   "six recycled workers", timeout=60)
+        least = ready.least()
+    born, ages = {}, []
+    for line in daemon.log.lines:
+        if match := re.match(r"\S+ (\d+):(\d+):([\d.]+) .* pid (\d+): (\w+) -> (starting|draining)", line):
+            at = int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])
+            if match[6] == "starting":
+                born[match[4]] = at
+            else:
+                ages.append((at - born[match[4]]) % 86400)
+    figure(f"ages when they left: {[round(age, 1) for age in ages]} s; {least} of 3 ready at least")
+    assert least == 3
+    assert limit / 2 <= min(ages) and max(ages) <= limit + SLACK
+    assert max(ages) - min(ages) > 0.5
+
+
+@pytest.mark.parametrize("options", [{"age": 1, "jitter": 0}, {}])
+def test_recycling_is_switched_by_a_reload(start, port, options):
+    """It applies to the workers that run already, or no more."""
+    before = {"age": 1, "jitter": 0} if not options else {}
+    daemon = start(config(port, recycle=before))
+    assert daemon.reload(config(port, recycle=options)).word == "applied"
+    since, began = daemon.mark(), time.monotonic()
+    if options:
+        daemon.wait_line(r"started \(recycling\)", since=since)
+    else:
+        wait_until(lambda: time.monotonic() > began + 2.5, "two looks at the limits")
+        assert not daemon.log.find(r"\(recycling\)", since)
