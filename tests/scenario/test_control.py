@@ -18,7 +18,7 @@ from control import (EX_NOPERM, EXIT, GRACEFULCTL, NOBODY, STATUS, Events, Ready
 from harness import (LOAD, Client, Load, assert_no_failure, config, descriptors, free_port, load_text, private_kb, scaled,
                      wait_until)
 
-ROLL = {"ready_timeout": 0.3}
+ROLL = {"ready_timeout": 1}  # for those that hang
 
 pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="no curl here (curl)")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
@@ -146,7 +146,7 @@ def test_rejected(start, port, figure, how):
 
 @pytest.mark.parametrize("plan, error", [("crash", "signal 11"), ("fail", 'the database is "gone"'), ("hang", "not ready")])
 def test_reverted(start, port, hostile, figure, plan, error):
-    daemon = start(config(port, roll=ROLL), worker=hostile.program)
+    daemon = start(config(port, roll=ROLL if plan == "hang" else None), worker=hostile.program)
     old = daemon.pids()
     hostile.plan(plan)
     check_verdict(daemon, figure, "reverted", ([], {}), error)
@@ -877,7 +877,7 @@ def test_hostile_clients_hold_up_nobody(start, port, many_files, figure, way, sl
     assert_no_failure(seen)
     assert len(attack.slow) == slow and all(attack.counts[:2])
     if LOAD >= 1:
-        assert slowest < 1 and respawn < 1 and busy < quiet * 10 + 100
+        assert slowest < 1 and respawn < 1 and busy < quiet * 10 + 300
     if not harness.is_sanitized():
         assert most - memory < 16 * 1024
     wait_until(lambda: sorted(descriptors(daemon.pid).values()) == held, "all descriptors are back", timeout=harness.DEADLINE * 2)

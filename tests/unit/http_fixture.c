@@ -344,7 +344,8 @@ wait_for(struct fixture *f, bool eof, unsigned n_closed)
 	struct timeval patience = { .tv_sec = PATIENCE_S };
 	bool impatient = false;
 	struct event *timer = evtimer_new(f->base, on_impatience, &impatient);
-	struct event *client = f->client < 0 ? NULL : event_new(f->base, f->client, EV_READ | EV_PERSIST, on_client, f);
+	struct event *client =
+		f->client < 0 ? NULL : event_new(f->base, f->client, EV_READ | EV_PERSIST, on_client, f);
 
 	assert_int_equal(event_add(timer, &patience), 0);
 	if (client)

@@ -27,15 +27,15 @@ struct fixture {
 	struct event_base *base;
 	struct http_server *server;
 	int file;
-	int client;	      /* -1: none */
-	char *reply;	      /* all that the client has received, and a NUL */
+	int client;  /* -1: none */
+	char *reply; /* all that the client has received, and a NUL */
 	size_t reply_len;
-	bool eof;	      /* the client has seen the end */
-	int error;	      /* or an error: errno */
+	bool eof;  /* the client has seen the end */
+	int error; /* or an error: errno */
 
 	struct http_connection *asked; /* whose request came last */
 	unsigned n_asked, n_closed, n_released, n_gone;
-	enum http_end why; /* of the last one that closed */
+	enum http_end why;                                       /* of the last one that closed */
 	void (*on_released)(struct http_connection *connection); /* what a test wants to do there */
 };
 
@@ -48,7 +48,10 @@ void fixture_free(struct fixture *f);
 /* What happens on the fixture's handler, for servers of the tests' own. */
 extern const struct http_handler fixture_handler;
 
-/* A new connection over a UNIX socket pair, or over TCP; the client forgets the one before. `sndbuf`: of the server's end; 0: as it is. */
+/*
+ * A new connection over a UNIX socket pair, or over TCP; the client forgets the one before. `sndbuf`: of the server's
+ * end; 0: as it is.
+ */
 void fixture_connect(struct fixture *f, int sndbuf);
 void fixture_connect_tcp(struct fixture *f);
 /* The same, without a server's connection: returns the server's end. */
@@ -62,11 +65,17 @@ void fixture_shutdown(struct fixture *f);
 void fixture_close(struct fixture *f);
 void fixture_reset(struct fixture *f);
 
-/* Lets the server work on what is there; the client reads up to `max` bytes of what comes. Nothing is waited for. Returns bytes read. */
+/*
+ * Lets the server work on what is there; the client reads up to `max` bytes of what comes. Nothing is waited for.
+ * Returns bytes read.
+ */
 size_t fixture_work(struct fixture *f, size_t max);
 /* The same, reading all, until nothing moves any more. */
 void fixture_pump(struct fixture *f);
-/* Waits until the server has closed that many connections (the client reads all that comes), or fails after some seconds. */
+/*
+ * Waits until the server has closed that many connections (the client reads all that comes), or fails after some
+ * seconds.
+ */
 void fixture_wait_closed(struct fixture *f, unsigned n);
 /* Waits until the client has seen the end. */
 void fixture_wait_eof(struct fixture *f);

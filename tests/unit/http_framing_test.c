@@ -1,5 +1,6 @@
 /*
- * Which requests are understood, which are refused and with what status, and where they end: whatever the pieces they come in.
+ * Which requests are understood, which are refused and with what status, and where they end: whatever the pieces they
+ * come in.
  */
 #include "http/framing.h"
 
@@ -20,8 +21,8 @@ static const struct http_limits limits = {
 };
 
 struct result {
-	int status;    /* 0, MORE, or the refusal */
-	size_t len;    /* of the request, when 0 */
+	int status;     /* 0, MORE, or the refusal */
+	size_t len;     /* of the request, when 0 */
 	char text[512]; /* what was understood, when 0 */
 };
 
@@ -32,7 +33,8 @@ describe(const struct http_request *request, char *text, size_t size)
 {
 	int n = snprintf(text, size, "%.*s p=%.*s q=%.*s h=%.*s 1.%u%s%s b=%.*s", SHOW(request->method),
 		SHOW(request->path), SHOW(request->query), SHOW(request->host), request->minor,
-		request->keep_alive ? " keep" : "", request->expects_continue ? " expect" : "", SHOW(request->body));
+		request->keep_alive ? " keep" : "", request->expects_continue ? " expect" : "",
+		SHOW(request->body));
 
 	for (size_t i = 0; i < request->n_fields; i++)
 		n += snprintf(text + n, size - (size_t)n, " %.*s=[%.*s]", SHOW(request->fields[i].name),
@@ -97,22 +99,27 @@ struct good {
 
 static const struct good good[] = {
 	{ "plain", HTTP_TEXT("GET / HTTP/1.1\r\n" H "\r\n"), "GET p=/ q= h=a 1.1 keep b= Host=[a]", 0 },
-	{ "query", HTTP_TEXT("GET /x?a=b?c HTTP/1.1\r\n" H "\r\n"), "GET p=/x q=a=b?c h=a 1.1 keep b= Host=[a]", 0 },
-	{ "one empty line first", HTTP_TEXT("\r\nGET / HTTP/1.1\r\n" H "\r\n"), "GET p=/ q= h=a 1.1 keep b= Host=[a]", 0 },
-	{ "a second request behind", HTTP_TEXT("GET / HTTP/1.1\r\n" H "\r\nGET"), "GET p=/ q= h=a 1.1 keep b= Host=[a]", 3 },
+	{ "query", HTTP_TEXT("GET /x?a=b?c HTTP/1.1\r\n" H "\r\n"),
+		"GET p=/x q=a=b?c h=a 1.1 keep b= Host=[a]", 0 },
+	{ "one empty line first", HTTP_TEXT("\r\nGET / HTTP/1.1\r\n" H "\r\n"),
+		"GET p=/ q= h=a 1.1 keep b= Host=[a]", 0 },
+	{ "a second request behind", HTTP_TEXT("GET / HTTP/1.1\r\n" H "\r\nGET"),
+		"GET p=/ q= h=a 1.1 keep b= Host=[a]", 3 },
 	{ "values are trimmed", HTTP_TEXT("GET / HTTP/1.1\r\nHost: \t a \t \r\nX:\r\n\r\n"),
 		"GET p=/ q= h=a 1.1 keep b= Host=[a] X=[]", 0 },
 	{ "bytes above ASCII in a value", HTTP_TEXT("GET / HTTP/1.1\r\n" H "X: \xc3\xa4\r\n\r\n"),
 		"GET p=/ q= h=a 1.1 keep b= Host=[a] X=[\xc3\xa4]", 0 },
 	{ "close", HTTP_TEXT("GET / HTTP/1.1\r\n" H "Connection: x, Close\r\n\r\n"),
 		"GET p=/ q= h=a 1.1 b= Host=[a] Connection=[x, Close]", 0 },
-	{ "close in a second field", HTTP_TEXT("GET / HTTP/1.1\r\n" H "Connection: keep-alive\r\nConnection: close\r\n\r\n"),
+	{ "close in a second field",
+		HTTP_TEXT("GET / HTTP/1.1\r\n" H "Connection: keep-alive\r\nConnection: close\r\n\r\n"),
 		"GET p=/ q= h=a 1.1 b= Host=[a] Connection=[keep-alive] Connection=[close]", 0 },
 	{ "1.0", HTTP_TEXT("GET / HTTP/1.0\r\n\r\n"), "GET p=/ q= h= 1.0 b=", 0 },
 	{ "1.0 kept", HTTP_TEXT("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"),
 		"GET p=/ q= h= 1.0 keep b= Connection=[keep-alive]", 0 },
 	{ "1.9 is 1.1", HTTP_TEXT("GET / HTTP/1.9\r\n" H "\r\n"), "GET p=/ q= h=a 1.1 keep b= Host=[a]", 0 },
-	{ "empty host", HTTP_TEXT("GET / HTTP/1.1\r\nHost:\r\n\r\n"), "GET p=/ q= h= 1.1 keep b= Host=[]", 0 },
+	{ "empty host", HTTP_TEXT("GET / HTTP/1.1\r\nHost:\r\n\r\n"), "GET p=/ q= h= 1.1 keep b= Host=[]",
+		0 },
 	{ "host and port", HTTP_TEXT("GET / HTTP/1.1\r\nHost: a.b-c:80\r\n\r\n"),
 		"GET p=/ q= h=a.b-c:80 1.1 keep b= Host=[a.b-c:80]", 0 },
 	{ "IPv6 host", HTTP_TEXT("GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n"),
@@ -121,36 +128,56 @@ static const struct good good[] = {
 		"GET p=/x q=y h=b:1 1.1 keep b= Host=[a]", 0 },
 	{ "absolute form without path", HTTP_TEXT("GET HTTP://b?y HTTP/1.1\r\n" H "\r\n"),
 		"GET p=/ q=y h=b 1.1 keep b= Host=[a]", 0 },
-	{ "asterisk form", HTTP_TEXT("OPTIONS * HTTP/1.1\r\n" H "\r\n"), "OPTIONS p=* q= h=a 1.1 keep b= Host=[a]", 0 },
-	{ "another known method", HTTP_TEXT("PROPFIND / HTTP/1.1\r\n" H "\r\n"), "PROPFIND p=/ q= h=a 1.1 keep b= Host=[a]", 0 },
-	{ "a method with a hyphen", HTTP_TEXT("M-SEARCH / HTTP/1.1\r\n" H "\r\n"), "M-SEARCH p=/ q= h=a 1.1 keep b= Host=[a]", 0 },
+	{ "asterisk form", HTTP_TEXT("OPTIONS * HTTP/1.1\r\n" H "\r\n"),
+		"OPTIONS p=* q= h=a 1.1 keep b= Host=[a]", 0 },
+	{ "another known method", HTTP_TEXT("PROPFIND / HTTP/1.1\r\n" H "\r\n"),
+		"PROPFIND p=/ q= h=a 1.1 keep b= Host=[a]", 0 },
+	{ "a method with a hyphen", HTTP_TEXT("M-SEARCH / HTTP/1.1\r\n" H "\r\n"),
+		"M-SEARCH p=/ q= h=a 1.1 keep b= Host=[a]", 0 },
 	{ "body by length", HTTP_TEXT("POST / HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\nabcGET"),
 		"POST p=/ q= h=a 1.1 keep b=abc Host=[a] Content-Length=[3]", 3 },
 	{ "body of length 0", HTTP_TEXT("POST / HTTP/1.1\r\n" H "Content-Length: 0\r\n\r\nx"),
 		"POST p=/ q= h=a 1.1 keep b= Host=[a] Content-Length=[0]", 1 },
 	{ "a body of GET", HTTP_TEXT("GET / HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\nabc"),
 		"GET p=/ q= h=a 1.1 keep b=abc Host=[a] Content-Length=[3]", 0 },
-	{ "the largest body", HTTP_TEXT("POST / HTTP/1.1\r\n" H "Content-Length: 32\r\n\r\n0123456789abcdef0123456789abcdef"),
-		"POST p=/ q= h=a 1.1 keep b=0123456789abcdef0123456789abcdef Host=[a] Content-Length=[32]", 0 },
-	{ "chunks", HTTP_TEXT("POST / HTTP/1.1\r\n" H "Transfer-Encoding: Chunked\r\n\r\n1\r\na\r\n00b\r\nbcdefghijkl\r\n0\r\n\r\nGET"),
+	{ "the largest body",
+		HTTP_TEXT(
+			"POST / HTTP/1.1\r\n" H "Content-Length: 32\r\n\r\n0123456789abcdef0123456789abcdef"),
+		"POST p=/ q= h=a 1.1 keep b=0123456789abcdef0123456789abcdef Host=[a] Content-Length=[32]",
+		0 },
+	{ "chunks",
+		HTTP_TEXT("POST / HTTP/1.1\r\n" H
+			  "Transfer-Encoding: Chunked\r\n\r\n1\r\na\r\n00b\r\nbcdefghijkl\r\n0\r\n\r\nGET"),
 		"POST p=/ q= h=a 1.1 keep b=abcdefghijkl Host=[a] Transfer-Encoding=[Chunked]", 3 },
-	{ "chunks with data like framing", HTTP_TEXT("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n5\r\n0\r\n\r\n\r\n0\r\n\r\n"),
+	{ "chunks with data like framing",
+		HTTP_TEXT("POST / HTTP/1.1\r\n" H
+			  "Transfer-Encoding: chunked\r\n\r\n5\r\n0\r\n\r\n\r\n0\r\n\r\n"),
 		"POST p=/ q= h=a 1.1 keep b=0\r\n\r\n Host=[a] Transfer-Encoding=[chunked]", 0 },
 	{ "no chunks", HTTP_TEXT("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
 		"POST p=/ q= h=a 1.1 keep b= Host=[a] Transfer-Encoding=[chunked]", 0 },
-	{ "the largest chunked body", HTTP_TEXT("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n20\r\n0123456789abcdef0123456789abcdef\r\n0\r\n\r\n"),
-		"POST p=/ q= h=a 1.1 keep b=0123456789abcdef0123456789abcdef Host=[a] Transfer-Encoding=[chunked]", 0 },
-	{ "extensions and trailers", HTTP_TEXT("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n1;x=\"y z\";w\r\na\r\n0;q\r\nHost: evil\r\nX: y\r\n\r\n-"),
+	{ "the largest chunked body",
+		HTTP_TEXT(
+			"POST / HTTP/1.1\r\n" H
+			"Transfer-Encoding: chunked\r\n\r\n20\r\n0123456789abcdef0123456789abcdef\r\n0\r\n\r\n"),
+		"POST p=/ q= h=a 1.1 keep b=0123456789abcdef0123456789abcdef Host=[a] Transfer-Encoding=[chunked]",
+		0 },
+	{ "extensions and trailers",
+		HTTP_TEXT(
+			"POST / HTTP/1.1\r\n" H
+			"Transfer-Encoding: chunked\r\n\r\n1;x=\"y z\";w\r\na\r\n0;q\r\nHost: evil\r\nX: y\r\n\r\n-"),
 		"POST p=/ q= h=a 1.1 keep b=a Host=[a] Transfer-Encoding=[chunked]", 1 },
-	{ "expectation", HTTP_TEXT("POST / HTTP/1.1\r\n" H "Expect: 100-Continue\r\nContent-Length: 1\r\n\r\na"),
+	{ "expectation",
+		HTTP_TEXT("POST / HTTP/1.1\r\n" H "Expect: 100-Continue\r\nContent-Length: 1\r\n\r\na"),
 		"POST p=/ q= h=a 1.1 keep expect b=a Host=[a] Expect=[100-Continue] Content-Length=[1]", 0 },
 	{ "expectation without a body", HTTP_TEXT("GET / HTTP/1.1\r\n" H "Expect: 100-continue\r\n\r\n"),
 		"GET p=/ q= h=a 1.1 keep b= Host=[a] Expect=[100-continue]", 0 },
 	{ "expectation in 1.0", HTTP_TEXT("POST / HTTP/1.0\r\nExpect: x\r\nContent-Length: 1\r\n\r\na"),
 		"POST p=/ q= h= 1.0 b=a Expect=[x] Content-Length=[1]", 0 },
-	{ "an upgrade is not taken up", HTTP_TEXT("GET / HTTP/1.1\r\n" H "Connection: upgrade\r\nUpgrade: h2c\r\n\r\nxx"),
+	{ "an upgrade is not taken up",
+		HTTP_TEXT("GET / HTTP/1.1\r\n" H "Connection: upgrade\r\nUpgrade: h2c\r\n\r\nxx"),
 		"GET p=/ q= h=a 1.1 keep b= Host=[a] Connection=[upgrade] Upgrade=[h2c]", 2 },
-	{ "as many fields as there may be", HTTP_TEXT("GET / HTTP/1.1\r\n" H "A:\r\nB:\r\nC:\r\nD:\r\nE:\r\n\r\n"),
+	{ "as many fields as there may be",
+		HTTP_TEXT("GET / HTTP/1.1\r\n" H "A:\r\nB:\r\nC:\r\nD:\r\nE:\r\n\r\n"),
 		"GET p=/ q= h=a 1.1 keep b= Host=[a] A=[] B=[] C=[] D=[] E=[]", 0 },
 	{ "unusual characters in a target", HTTP_TEXT("GET /a|b{c}^`\"<>\\%zz HTTP/1.1\r\n" H "\r\n"),
 		"GET p=/a|b{c}^`\"<>\\%zz q= h=a 1.1 keep b= Host=[a]", 0 },
@@ -188,10 +215,10 @@ struct bad {
 	int status;
 };
 
-#define GET		 "GET / HTTP/1.1\r\n"
-#define POST		 "POST / HTTP/1.1\r\n" H
-#define CHUNKS		 POST "Transfer-Encoding: chunked\r\n\r\n"
-#define TEN(x)		 x x x x x x x x x x
+#define GET    "GET / HTTP/1.1\r\n"
+#define POST   "POST / HTTP/1.1\r\n" H
+#define CHUNKS POST "Transfer-Encoding: chunked\r\n\r\n"
+#define TEN(x) x x x x x x x x x x
 
 static const struct bad bad[] = {
 	/* ends of lines */
@@ -271,11 +298,17 @@ static const struct bad bad[] = {
 	{ "a path in the host", HTTP_TEXT(GET "Host: a/b\r\n\r\n"), 400 },
 	{ "a user in the host", HTTP_TEXT(GET "Host: u@a\r\n\r\n"), 400 },
 	{ "a port that is none", HTTP_TEXT(GET "Host: a:8x\r\n\r\n"), 400 },
+	{ "nothing in brackets", HTTP_TEXT(GET "Host: []\r\n\r\n"), 400 },
+	{ "a bracket within brackets", HTTP_TEXT(GET "Host: [[::1]\r\n\r\n"), 400 },
+	{ "a name in brackets", HTTP_TEXT(GET "Host: [x]\r\n\r\n"), 400 },
+	{ "a port that is too long", HTTP_TEXT(GET "Host: a:123456\r\n\r\n"), 400 },
 	{ "an open bracket", HTTP_TEXT(GET "Host: [::1\r\n\r\n"), 400 },
 	{ "more behind the bracket", HTTP_TEXT(GET "Host: [::1]a\r\n\r\n"), 400 },
 	/* lengths */
-	{ "length and chunks", HTTP_TEXT(POST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 400 },
-	{ "chunks and length", HTTP_TEXT(POST "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n0\r\n\r\n"), 400 },
+	{ "length and chunks",
+		HTTP_TEXT(POST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 400 },
+	{ "chunks and length",
+		HTTP_TEXT(POST "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n0\r\n\r\n"), 400 },
 	{ "two lengths", HTTP_TEXT(POST "Content-Length: 1\r\nContent-Length: 2\r\n\r\na"), 400 },
 	{ "two lengths, the same", HTTP_TEXT(POST "Content-Length: 1\r\nContent-Length: 1\r\n\r\na"), 400 },
 	{ "a list of lengths", HTTP_TEXT(POST "Content-Length: 1, 1\r\n\r\na"), 400 },
@@ -286,20 +319,29 @@ static const struct bad bad[] = {
 	{ "an empty length", HTTP_TEXT(POST "Content-Length:\r\n\r\na"), 400 },
 	{ "a length beyond 64 bits", HTTP_TEXT(POST "Content-Length: 18446744073709551617\r\n\r\na"), 400 },
 	{ "a body that is too large", HTTP_TEXT(POST "Content-Length: 33\r\n\r\n"), 413 },
-	{ "a body that is much too large", HTTP_TEXT(POST "Content-Length: 999999999999999999\r\n\r\n"), 413 },
+	{ "a body that is much too large", HTTP_TEXT(POST "Content-Length: 999999999999999999\r\n\r\n"),
+		413 },
 	/* codings */
 	{ "chunks in 1.0", HTTP_TEXT("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 400 },
 	{ "another coding", HTTP_TEXT(POST "Transfer-Encoding: gzip\r\n\r\n"), 400 },
 	{ "identity", HTTP_TEXT(POST "Transfer-Encoding: identity\r\n\r\n"), 400 },
-	{ "chunks of another coding", HTTP_TEXT(POST "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"), 501 },
+	{ "chunks of another coding", HTTP_TEXT(POST "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+		501 },
 	{ "chunks, not last", HTTP_TEXT(POST "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n"), 400 },
 	{ "chunks twice", HTTP_TEXT(POST "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"), 400 },
-	{ "two codings fields", HTTP_TEXT(POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 400 },
-	{ "a coding that looks like it", HTTP_TEXT(POST "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"), 400 },
-	{ "a coding with more behind it", HTTP_TEXT(POST "Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n"), 400 },
+	{ "two codings fields",
+		HTTP_TEXT(POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+		400 },
+	{ "a coding that looks like it", HTTP_TEXT(POST "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
+		400 },
+	{ "a coding with more behind it", HTTP_TEXT(POST "Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n"),
+		400 },
 	{ "a quoted coding", HTTP_TEXT(POST "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n"), 400 },
 	{ "an empty coding", HTTP_TEXT(POST "Transfer-Encoding:\r\n\r\n0\r\n\r\n"), 400 },
-	{ "a coding behind a vertical tab", HTTP_TEXT(POST "Transfer-Encoding: \x0b" "chunked\r\n\r\n0\r\n\r\n"), 400 },
+	{ "a coding behind a vertical tab",
+		HTTP_TEXT(POST "Transfer-Encoding: \x0b"
+			       "chunked\r\n\r\n0\r\n\r\n"),
+		400 },
 	/* chunks */
 	{ "no size", HTTP_TEXT(CHUNKS "\r\n\r\n"), 400 },
 	{ "a size that is none", HTTP_TEXT(CHUNKS "g\r\n"), 400 },
@@ -324,7 +366,8 @@ static const struct bad bad[] = {
 	{ "a folded trailer", HTTP_TEXT(CHUNKS "0\r\nX: y\r\n z\r\n\r\n"), 400 },
 	{ "a trailer without colon", HTTP_TEXT(CHUNKS "0\r\nGET / HTTP/1.1\r\n\r\n"), 400 },
 	{ "a chunk that is too large", HTTP_TEXT(CHUNKS "21\r\n"), 413 },
-	{ "chunks that are too large together", HTTP_TEXT(CHUNKS "1f\r\n0123456789abcdef0123456789abcde\r\n2\r\n"), 413 },
+	{ "chunks that are too large together",
+		HTTP_TEXT(CHUNKS "1f\r\n0123456789abcdef0123456789abcde\r\n2\r\n"), 413 },
 	{ "a long extension", HTTP_TEXT(CHUNKS "1;" TEN(TEN("123456")) "\r\na\r\n0\r\n\r\n"), 413 },
 	{ "a long trailer", HTTP_TEXT(CHUNKS "0\r\nX:" TEN(TEN("123456")) "\r\n\r\n"), 413 },
 	{ "many trailers", HTTP_TEXT(CHUNKS "0\r\n" TEN(TEN("X: y\r\n")) "\r\n"), 413 },
@@ -332,6 +375,7 @@ static const struct bad bad[] = {
 	{ "a long target", HTTP_TEXT("GET /" TEN("1234567") " HTTP/1.1\r\n" H "\r\n"), 414 },
 	{ "a very long target", HTTP_TEXT("GET /" TEN(TEN("123456")) " HTTP/1.1\r\n" H "\r\n"), 414 },
 	{ "a long method", HTTP_TEXT(TEN(TEN("ABCDEF")) " / HTTP/1.1\r\n" H "\r\n"), 414 },
+	{ "a long line that is none", HTTP_TEXT("?" TEN(TEN("ABCDEF")) " / HTTP/1.1\r\n" H "\r\n"), 400 },
 	{ "a long field", HTTP_TEXT(GET H "X: " TEN(TEN("12345")) "\r\n\r\n"), 431 },
 	{ "a field that goes on and on", HTTP_TEXT(GET H "X: " TEN(TEN("12345"))), 431 },
 	{ "many fields", HTTP_TEXT(GET H "A:\r\nB:\r\nC:\r\nD:\r\nE:\r\nF:\r\n\r\n"), 431 },
@@ -354,7 +398,10 @@ bad_requests_are_refused(void **state)
 	}
 }
 
-/* Whatever one byte of a good request is changed to: the pieces it comes in make no difference, and no byte behind it is read. */
+/*
+ * Whatever one byte of a good request is changed to: the pieces it comes in make no difference, and no byte behind it
+ * is read.
+ */
 static void
 no_byte_depends_on_the_pieces(void **state)
 {
@@ -480,7 +527,8 @@ parameters_are_found(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		assert_int_equal(http_target_query(cases[i].query, cases[i].name, value, sizeof(value)), cases[i].len);
+		assert_int_equal(
+			http_target_query(cases[i].query, cases[i].name, value, sizeof(value)), cases[i].len);
 		if (cases[i].len >= 0)
 			assert_string_equal(value, cases[i].value);
 	}
