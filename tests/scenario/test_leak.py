@@ -16,17 +16,24 @@ def reload_times(daemon, times, texts=(None,)):
         assert verdict.word == "applied", verdict
 
 
-SETTLING = 320  # kB: what a daemon takes once, by touching pages that it did not need before
-PER_ROUND = 48  # kB: nothing, but for pages by which the heap may happen to grow
+SETTLING = 64  # kB: what a daemon takes once, by touching pages that it did not need before
+PER_ROUND = 16  # kB: nothing, but for a page or two by which the heap may happen to grow
 
 
 # The allocator keeps what was freed at the top of the heap only as far as it must: what remains is in use.
 NO_RESERVE = {"MALLOC_TRIM_THRESHOLD_": "0", "MALLOC_TOP_PAD_": "0"}
 
 
+def configurations(daemon):
+    """How many the master holds."""
+    return sum(name.startswith("/memfd:gracefuld-config") for name in descriptors(daemon.pid).values())
+
+
 def check_for_traces(daemon, figure, act, times):
     """Does it ten times, then many times twice over: descriptors as after ten, memory that does not go on growing."""
     act(10)
+    # a verdict is told a moment before the configuration that it was about is let go
+    wait_until(lambda: configurations(daemon) == 1, "one configuration")
     fds = Counter(descriptors(daemon.pid).values())
     memory = [anonymous_kb(daemon.pid)]
     for _ in range(2):

@@ -15,11 +15,13 @@
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
-/* Longer than any deadline of a test; a test that gets here has failed. */
+/* Longer than any deadline of a test; a test that gets here has failed. And one that doesn't even do that. */
 #define PATIENCE_S 20
+#define LIFETIME_S 100
 
 #define REPLY_MAX (16u * 1024 * 1024)
 
@@ -159,6 +161,7 @@ fixture_new(const struct http_limits *limits)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	assert_int_equal(sigaction(SIGPIPE, &ignore, NULL), 0);
+	alarm(LIFETIME_S); /* ends the program by SIGALRM */
 	assert_non_null(f);
 	f->base = event_base_new();
 	assert_non_null(f->base);
@@ -174,6 +177,7 @@ fixture_new(const struct http_limits *limits)
 void
 fixture_free(struct fixture *f)
 {
+	alarm(0);
 	http_server_free(f->server);
 	event_base_free(f->base);
 	fd_close(&f->client);

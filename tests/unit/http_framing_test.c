@@ -126,6 +126,8 @@ static const struct good good[] = {
 		"GET p=/ q= h=[::1]:80 1.1 keep b= Host=[[::1]:80]", 0 },
 	{ "absolute form", HTTP_TEXT("GET http://b:1/x?y HTTP/1.1\r\n" H "\r\n"),
 		"GET p=/x q=y h=b:1 1.1 keep b= Host=[a]", 0 },
+	{ "absolute form, behind TLS", HTTP_TEXT("GET https://b/x HTTP/1.1\r\n" H "\r\n"),
+		"GET p=/x q= h=b 1.1 keep b= Host=[a]", 0 },
 	{ "absolute form without path", HTTP_TEXT("GET HTTP://b?y HTTP/1.1\r\n" H "\r\n"),
 		"GET p=/ q=y h=b 1.1 keep b= Host=[a]", 0 },
 	{ "asterisk form", HTTP_TEXT("OPTIONS * HTTP/1.1\r\n" H "\r\n"),
@@ -224,6 +226,8 @@ static const struct bad bad[] = {
 	/* ends of lines */
 	{ "bare LF in all lines", HTTP_TEXT("GET / HTTP/1.1\nHost: a\n\n"), 400 },
 	{ "bare LF behind the request line", HTTP_TEXT("GET / HTTP/1.1\nHost: a\r\n\r\n"), 400 },
+	{ "another character for its CR", HTTP_TEXT("GET / HTTP/1.1X\nHost: a\r\n\r\n"), 400 },
+	{ "another character for a field's CR", HTTP_TEXT(GET "Host: aX\n\r\n"), 400 },
 	{ "bare LF behind a field", HTTP_TEXT(GET "Host: a\nX: y\r\n\r\n"), 400 },
 	{ "bare LF as the end", HTTP_TEXT(GET H "\n"), 400 },
 	{ "bare CR in a value", HTTP_TEXT(GET H "X: a\rb\r\n\r\n"), 400 },

@@ -21,10 +21,12 @@ void *__wrap_calloc(size_t n, size_t size);
 /* The linker allows no argument, so this is what there must be of state. */
 static unsigned fail_in; /* allocations until one fails; 0: none does */
 static bool failed;
+static unsigned n_allocations;
 
 static bool
 fails_now(void)
 {
+	n_allocations++;
 	if (fail_in == 0 || --fail_in > 0)
 		return false;
 	failed = true;
@@ -85,7 +87,7 @@ any_allocation_may_fail(void **state)
 {
 	struct http_limits limits;
 	struct fixture *f;
-	unsigned n;
+	unsigned n, n_lost = 0;
 
 	(void)state;
 	fixture_limits(&limits);
@@ -97,6 +99,7 @@ any_allocation_may_fail(void **state)
 		converse(f);
 		fail_in = 0;
 		/* it went on as if nothing had been; or it was lost, and whoever had to know was told */
+		n_lost += f->n_closed;
 		if (f->n_closed > 0)
 			assert_int_equal(f->why, HTTP_END_FAILED);
 		else if (f->n_asked > 0)
@@ -112,6 +115,29 @@ any_allocation_may_fail(void **state)
 			break;
 	}
 	assert_in_range(n, 8, 999);
+	assert_in_range(n_lost, 1, n);
+}
+
+static void
+a_request_in_one_piece_needs_no_memory(void **state)
+{
+	struct http_limits limits;
+	struct fixture *f;
+	unsigned before;
+
+	(void)state;
+	http_limits_init(&limits);
+	f = fixture_new(&limits);
+	fixture_connect(f, 0);
+	fixture_pump(f);
+	before = n_allocations;
+	for (int i = 0; i < 100; i++) {
+		fixture_say(f, GET("/1"));
+		fixture_pump(f);
+	}
+	assert_int_equal(f->n_asked, 100);
+	assert_int_equal(n_allocations, before);
+	fixture_free(f);
 }
 
 static void
@@ -159,7 +185,9 @@ a_connection_is_adopted_whole_or_not_at_all(void **state)
 	}
 	fail_in = 0;
 	assert_int_equal(n, 5);
-	http_handoff_thaw(connection);
+	assert_non_null(connection);
+	if (connection) /* which static checkers do not know by now */
+		http_handoff_thaw(connection);
 	fixture_pump(f);
 	assert_string_equal(f->reply, "HTTP/1.1 200 OK\r\n\r\n");
 	fixture_free(f);
@@ -170,6 +198,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_allocation_may_fail),
+		cmocka_unit_test(a_request_in_one_piece_needs_no_memory),
 		cmocka_unit_test(a_server_needs_memory_to_begin),
 		cmocka_unit_test(a_connection_is_adopted_whole_or_not_at_all),
 	};

@@ -76,6 +76,9 @@ struct talk {
 	bool eof;
 };
 
+#define EXPECTING "POST / HTTP/1.1\r\n" H "Expect: 100-continue\r\nContent-Length: 2\r\n\r\nab"
+#define CONTINUED "HTTP/1.1 100 Continue\r\n\r\n" OK(19) "\r\nPOST /  a 1.1 [ab]\n"
+
 static const struct talk talks[] = {
 	{ GET("/1") "\r\n" GET("/2") "POST /3 HTTP/1.1\r\n" H "Content-Length: 4\r\n\r\nbody" GET("/4"),
 		OK(17) "\r\nGET /1  a 1.1 []\n" OK(17) "\r\nGET /2  a 1.1 []\n" OK(
@@ -111,6 +114,7 @@ static const struct talk talks[] = {
 		"HTTP/1.1 100 Continue\r\n\r\n" OK(19) "\r\nPOST /  a 1.1 [ab]\n" OK(
 			17) "\r\nGET /2  a 1.1 []\n",
 		false },
+	{ EXPECTING EXPECTING, CONTINUED CONTINUED, false },
 	{ "POST / HTTP/1.1\r\n" H "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\nzz",
 		"HTTP/1.1 100 Continue\r\n\r\n" REFUSAL("400 Bad Request", 16), true },
 	{ "POST / HTTP/1.1\r\n" H "Expect: 100-continue\r\nContent-Length: 70000\r\n\r\n",
@@ -181,6 +185,22 @@ many_pipelined_requests_are_answered_in_order(void **state)
 	assert_int_equal(*at, '\0');
 }
 
+/* More of them than a turn serves, and the client's FIN right behind. */
+static void
+requests_are_answered_after_the_clients_last_byte(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 200; i++)
+		fixture_say(f, GET("/1"));
+	fixture_shutdown(f);
+	fixture_pump(f);
+	assert_int_equal(f->n_asked, 200);
+	assert_int_equal(f->reply_len, 200 * strlen(OK(17) "\r\nGET /1  a 1.1 []\n"));
+	assert_true(f->eof);
+	assert_int_equal(f->why, HTTP_END_DONE);
+}
+
 /* Is the reply's body, behind its head, that part of the pattern? */
 static void
 assert_pattern(const struct fixture *f, size_t from, size_t len)
@@ -203,6 +223,7 @@ files_arrive_whole(void **state)
 	fixture_say(f, GET("/file?from=10&len=3145700"));
 	fixture_pump(f);
 	assert_pattern(f, 10, 3145700);
+	assert_int_equal(http_server_stats(f->server)->sent, f->reply_len);
 	/* and over a socket that takes little at a time, with what follows behind it */
 	fixture_connect(f, 2048);
 	fixture_say(f, GET("/file?len=3145700") "GET / HTTP/1.1\r\n" H "Connection: close\r\n\r\n");
@@ -750,6 +771,29 @@ a_client_that_does_not_read_is_cut(void **state)
 	fixture_free(f);
 }
 
+/* What the kernel holds for it is thrown away, too: it would be held for minutes. */
+static void
+a_client_that_does_not_read_is_reset(void **state)
+{
+	struct http_limits limits;
+	struct fixture *f;
+	int client;
+
+	(void)state;
+	fixture_limits(&limits);
+	limits.send_us = SOON_US;
+	f = fixture_new(&limits);
+	fixture_connect_tcp(f);
+	fixture_say(f, GET("/file?len=3000000") GET("/file?len=3000000") GET("/file?len=3000000"));
+	client = f->client;
+	f->client = -1; /* nobody reads */
+	fixture_wait_closed(f, 1);
+	f->client = client;
+	fixture_wait_eof(f);
+	assert_int_equal(f->error, ECONNRESET);
+	fixture_free(f);
+}
+
 /* The time for sending counts anew with each byte that is taken. */
 static void
 a_client_that_reads_slowly_is_served(void **state)
@@ -766,7 +810,8 @@ a_client_that_reads_slowly_is_served(void **state)
 	fixture_say(f, "GET /file?len=3000000 HTTP/1.0\r\n\r\n");
 	begun_us = clock_now_us();
 	while (clock_now_us() < begun_us + LATER_US * 6 / 5)
-		fixture_work(f, 300);
+		fixture_work(f, 4);
+	assert_true(f->reply_len < 3000000);
 	fixture_wait_eof(f);
 	assert_pattern(f, 0, 3000000);
 	fixture_free(f);
@@ -781,6 +826,25 @@ lingering_is_limited_in_time(void **state)
 	(void)state;
 	fixture_limits(&limits);
 	f = with_deadline(&limits.linger_us, &limits);
+	fixture_say(f, "nonsense\r\n");
+	fixture_wait_closed(f, 1);
+	assert_int_equal(f->why, HTTP_END_DONE);
+	fixture_free(f);
+}
+
+/* There is one timer for all: it must not wait for the first deadline that was set, when another comes before that. */
+static void
+a_short_deadline_comes_before_a_long_one(void **state)
+{
+	struct http_limits limits;
+	struct fixture *f;
+
+	(void)state;
+	fixture_limits(&limits);
+	limits.idle_us = 1000 * US_PER_SEC;
+	f = with_deadline(&limits.linger_us, &limits);
+	fixture_say(f, GET("/1"));
+	fixture_pump(f);
 	fixture_say(f, "nonsense\r\n");
 	fixture_wait_closed(f, 1);
 	assert_int_equal(f->why, HTTP_END_DONE);
@@ -834,6 +898,7 @@ main(void)
 		TEST(a_request_is_answered_and_the_connection_kept),
 		TEST(replies_do_not_depend_on_the_pieces),
 		TEST(many_pipelined_requests_are_answered_in_order),
+		TEST(requests_are_answered_after_the_clients_last_byte),
 		TEST(files_arrive_whole),
 		TEST(files_arrive_whole_over_tcp),
 		TEST(a_file_that_has_become_shorter_ends_the_connection),
@@ -862,8 +927,10 @@ main(void)
 		cmocka_unit_test(each_head_has_its_own_deadline),
 		cmocka_unit_test(an_idle_connection_is_closed),
 		cmocka_unit_test(a_client_that_does_not_read_is_cut),
+		cmocka_unit_test(a_client_that_does_not_read_is_reset),
 		cmocka_unit_test(a_client_that_reads_slowly_is_served),
 		cmocka_unit_test(lingering_is_limited_in_time),
+		cmocka_unit_test(a_short_deadline_comes_before_a_long_one),
 		cmocka_unit_test(an_answer_may_take_its_time),
 		TEST(limits_without_sense_are_refused),
 	};
