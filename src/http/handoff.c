@@ -31,7 +31,6 @@ http_handoff_freeze(struct http_connection *connection, struct http_handoff *ret
 		.file_left = output->file >= 0 ? output->left : 0,
 		.requests = connection->requests,
 		.ending = connection->ending,
-		.eof = connection->eof,
 		.continued = connection->continued,
 	};
 	return 0;
@@ -85,7 +84,6 @@ http_handoff_adopt(
 		http_output_set_file(&connection->output, state->file, state->file_offset, state->file_left);
 	connection->requests = state->requests;
 	connection->ending = (enum http_ending)state->ending;
-	connection->eof = state->eof;
 	connection->continued = state->continued;
 	*ret = connection;
 	return 0;

@@ -27,7 +27,6 @@ struct http_handoff {
 	uint64_t file_left;
 	uint64_t requests; /* served on this connection so far */
 	unsigned ending;   /* 0 … 2: of a number to be kept, see enum http_ending */
-	bool eof;          /* the client has sent its FIN, and we have seen it */
 	bool continued; /* "100 Continue" has been said to the request that `input` begins with, or is in `output` */
 };
 

@@ -107,14 +107,21 @@ is_clean(const char *at, size_t len)
 	return clean;
 }
 
-int
-http_head_check_field(const char *line, size_t len)
+/* A line that is ended well. */
+static int
+check_field(const char *line, size_t len)
 {
 	size_t name = token_len(line, len);
 
-	if (!is_ended_well(line, len) || name == 0 || line[name] != ':')
+	if (name == 0 || line[name] != ':')
 		return 400;
 	return is_clean(line + name, len - name - CRLF_LEN) ? 0 : 400;
+}
+
+int
+http_head_check_field(const char *line, size_t len)
+{
+	return is_ended_well(line, len) ? check_field(line, len) : 400;
 }
 
 /* One complete line. Sets head->end at the last one. */
@@ -135,7 +142,7 @@ check_line(struct http_head *head, const char *line, size_t len)
 		head->end = head->line + len;
 		return 0;
 	}
-	return head->n_lines++ == 0 ? check_request_line(line, len) : http_head_check_field(line, len);
+	return head->n_lines++ == 0 ? check_request_line(line, len) : check_field(line, len);
 }
 
 /*
