@@ -405,13 +405,19 @@ connection_set_interest(struct http_connection *connection, short interest)
 	return 0;
 }
 
-/* Enters a phase, or stays in it. `progress`: its deadline counts from now. 0, or negative errno. */
+/*
+ * Enters a phase, or stays in it. `progress`: its deadline counts from now. 0, or negative errno.
+ *
+ * Where the turn was over before the requests were, the socket's having room is awaited: nearly always it has, so the
+ * next turn comes at once, but others get theirs first. (event_active would not do that: it would run before the loop
+ * looks at the other sockets.)
+ */
 static int
 connection_set_phase(struct http_connection *connection, enum http_phase phase, bool progress)
 {
 	short interest = may_read(connection) ? EV_READ : 0;
 
-	if (phase == HTTP_PHASE_SEND)
+	if (phase == HTTP_PHASE_SEND || may_serve(connection))
 		interest = EV_WRITE;
 	if (phase == HTTP_PHASE_LINGER)
 		interest = EV_READ;
@@ -462,8 +468,6 @@ connection_settle(struct http_connection *connection, int r, bool progress)
 		connection_fail(connection, r);
 		return false;
 	}
-	if (next != HTTP_PHASE_SEND && may_serve(connection))
-		http_connection_wake(connection, 0); /* the turn was over before the requests were */
 	return true;
 }
 

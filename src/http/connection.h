@@ -74,12 +74,14 @@ struct http_connection {
 	int status;
 };
 
+TAILQ_HEAD(http_connection_list, http_connection);
+
 struct http_server {
 	struct event_base *base;
 	struct http_limits limits;
 	const struct http_handler *handler;
 	void *arg;
-	TAILQ_HEAD(, http_connection) connections;
+	struct http_connection_list connections;
 	size_t n_connections;
 	bool draining;
 	struct http_deadlines deadlines;

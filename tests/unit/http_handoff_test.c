@@ -186,6 +186,29 @@ what_nobody_has_read_yet_is_served_by_the_new_one(void **state)
 	assert_int_equal(http_server_stats(p->other)->requests, 7);
 }
 
+/* More than the new one serves in a turn, with the client's FIN behind it: it is seen before all are served. */
+static void
+all_that_was_read_is_served_after_the_clients_last_byte(void **state)
+{
+	enum { N = 100 };
+	static const char request[] = GET("/1");
+	struct pair *p = *state;
+	struct http_connection *connection;
+	struct http_handoff handoff = { .file = -1 };
+	char input[N * sizeof(request)];
+	size_t len = 0;
+
+	for (int i = 0; i < N; i++, len += sizeof(request) - 1)
+		memcpy(input + len, request, sizeof(request));
+	handoff.input = (struct http_text){ input, len };
+	assert_int_equal(http_handoff_adopt(p->other, fixture_pair(p->f, 0), &handoff, &connection), 0);
+	fixture_shutdown(p->f);
+	http_handoff_thaw(connection);
+	fixture_pump(p->f);
+	assert_int_equal(p->f->n_asked, N);
+	assert_true(p->f->eof);
+}
+
 static void
 a_handover_at_every_byte_changes_nothing(void **state)
 {
@@ -454,6 +477,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_handover_at_any_byte_of_a_request_changes_nothing),
 		TEST(what_nobody_has_read_yet_is_served_by_the_new_one),
+		TEST(all_that_was_read_is_served_after_the_clients_last_byte),
 		TEST(a_handover_at_every_byte_changes_nothing),
 		TEST(a_handover_in_the_middle_of_replies_changes_nothing),
 		TEST(the_rest_of_a_reply_is_sent_from_any_byte_on),

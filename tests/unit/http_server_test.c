@@ -185,6 +185,20 @@ many_pipelined_requests_are_answered_in_order(void **state)
 	assert_int_equal(*at, '\0');
 }
 
+static void
+one_client_does_not_get_all_turns(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 200; i++)
+		fixture_say(f, GET("/1"));
+	/* one look of the loop at its sockets */
+	assert_true(event_base_loop(f->base, EVLOOP_ONCE | EVLOOP_NONBLOCK) >= 0);
+	assert_in_range(f->n_asked, 1, 50);
+	fixture_pump(f);
+	assert_int_equal(f->n_asked, 200);
+}
+
 /* More of them than a turn serves, and the client's FIN right behind. */
 static void
 requests_are_answered_after_the_clients_last_byte(void **state)
@@ -510,7 +524,7 @@ draining_makes_each_reply_the_last(void **state)
 	http_server_drain(f->server);
 	assert_false(f->eof);
 	fixture_forget_reply(f);
-	fixture_say(f, GET("/2") GET("/not-served"));
+	fixture_say(f, GET("/2"));
 	fixture_pump(f);
 	assert_string_equal(f->reply, OK(17) "Connection: close\r\n\r\nGET /2  a 1.1 []\n");
 	assert_true(f->eof);
@@ -522,6 +536,23 @@ draining_makes_each_reply_the_last(void **state)
 	assert_int_equal(f->n_asked, 2);
 	assert_int_equal(http_server_count(f->server), 0);
 	assert_int_equal(f->why, HTTP_END_DONE);
+}
+
+static void
+a_client_that_says_it_is_done_is_not_waited_for(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_say(f, "GET / HTTP/1.0\r\n\r\n");
+	fixture_pump(f);
+	assert_true(f->eof);
+	assert_int_equal(http_server_count(f->server), 0);
+	/* unless it was wrong */
+	fixture_connect(f, 0);
+	fixture_say(f, "GET / HTTP/1.0\r\n\r\n" GET("/2"));
+	fixture_pump(f);
+	assert_true(f->eof);
+	assert_int_equal(http_server_count(f->server), 1);
 }
 
 static void
@@ -898,6 +929,7 @@ main(void)
 		TEST(a_request_is_answered_and_the_connection_kept),
 		TEST(replies_do_not_depend_on_the_pieces),
 		TEST(many_pipelined_requests_are_answered_in_order),
+		TEST(one_client_does_not_get_all_turns),
 		TEST(requests_are_answered_after_the_clients_last_byte),
 		TEST(files_arrive_whole),
 		TEST(files_arrive_whole_over_tcp),
@@ -917,6 +949,7 @@ main(void)
 		TEST(what_a_slow_client_has_not_taken_is_told),
 		TEST(a_slow_client_gets_all_of_a_stream),
 		TEST(draining_makes_each_reply_the_last),
+		TEST(a_client_that_says_it_is_done_is_not_waited_for),
 		TEST(only_idle_connections_are_closed_as_idle),
 		cmocka_unit_test(the_last_request_of_a_connection_is_said_to_be),
 		TEST(a_refusal_reaches_a_client_that_is_still_sending),
