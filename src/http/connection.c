@@ -251,11 +251,11 @@ connection_ask(struct http_connection *connection, const struct http_request *re
 	server->handler->on_request(connection, request, server->arg);
 
 	/* neither answered nor deferred: an error of the handler, which must not hang the client */
-	if (connection->stage == HTTP_STAGE_ASKED && !connection->on_gone) {
+	if (connection->stage == HTTP_STAGE_ASKED && !connection->on_gone && connection->error == 0) {
 		connection_refuse(connection, 500);
 		return;
 	}
-	if (connection->stage == HTTP_STAGE_HEAD && !connection->on_gone)
+	if (connection->stage == HTTP_STAGE_HEAD && !connection->on_gone && connection->error == 0)
 		connection->error = -EPROTO;
 	connection->framing = (struct http_framing){ .checked = false };
 	connection->continued = false;

@@ -41,11 +41,13 @@ put_number(struct http_connection *connection, uint64_t n, unsigned base)
 	http_reply_put(connection, (struct http_text){ digits + at, sizeof(digits) - at });
 }
 
-/* It has changed, but for its own turn. Where it waits for the socket, that will do. */
+/* Its output has changed outside of its own turn. Where it waits for the socket anyway, that will do. */
 static void
 wake(struct http_connection *connection)
 {
-	if (connection->server->turn != connection && connection->phase != HTTP_PHASE_SEND)
+	bool waits = connection->phase == HTTP_PHASE_SEND && connection->error == 0;
+
+	if (connection->server->turn != connection && !waits)
 		http_connection_wake(connection, 0);
 }
 

@@ -96,6 +96,8 @@ on_request(struct http_connection *c, const struct http_request *request, void *
 	} else if (http_text_equal(path, HTTP_TEXT("/status"))) {
 		http_reply_start(c, (int)parameter(request, "code"));
 		http_reply_bytes(c, "body", 4);
+	} else if (http_text_equal(path, HTTP_TEXT("/cut"))) {
+		http_connection_cut(c);
 	} else if (http_text_equal(path, HTTP_TEXT("/half"))) {
 		http_reply_start(c, 200);
 	} else if (http_text_equal(path, HTTP_TEXT("/split"))) {

@@ -7,6 +7,7 @@
  *	/big?len=	that many bytes of a pattern
  *	/status?code=	that status, with the body "body"
  *	/none, /half	no answer at all; an answer that is begun only
+ *	/cut		cuts the connection
  *	/split		an answer with a line end in a value
  *	anything else	a line that says what was understood of the request
  */

@@ -400,6 +400,19 @@ a_handler_that_stops_in_the_middle_loses_the_connection(void **state)
 	assert_int_equal(f->n_asked, 1);
 }
 
+static void
+a_handler_may_cut_the_connection(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_say(f, GET("/1") GET("/cut") GET("/2"));
+	fixture_pump(f);
+	assert_int_equal(f->n_asked, 2);
+	assert_int_equal(f->why, HTTP_END_CUT);
+	assert_int_equal(http_server_stats(f->server)->refused, 0);
+	assert_int_equal(http_server_count(f->server), 0);
+}
+
 #define STREAM_HEAD "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 static void
@@ -942,6 +955,7 @@ main(void)
 		TEST(an_answered_connection_is_nobodys_any_more),
 		TEST(a_request_of_a_client_that_has_gone_is_dropped),
 		TEST(a_handler_that_stops_in_the_middle_loses_the_connection),
+		TEST(a_handler_may_cut_the_connection),
 		TEST(a_stream_comes_in_chunks),
 		TEST(a_stream_to_an_old_client_ends_with_the_connection),
 		TEST(a_stream_for_head_has_no_body),
