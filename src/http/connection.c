@@ -127,13 +127,47 @@ http_connection_end(struct http_connection *connection, enum http_end why)
 	http_connection_free(connection);
 }
 
+/* Is the deadline of this phase the client's, so that it goes on counting in another process? */
+static bool
+has_client_deadline(enum http_phase phase)
+{
+	return phase == HTTP_PHASE_IDLE || phase == HTTP_PHASE_HEAD || phase == HTTP_PHASE_BODY ||
+	       phase == HTTP_PHASE_SEND;
+}
+
+void
+http_connection_thaw(struct http_connection *connection)
+{
+	struct http_deadlines *deadlines = &connection->server->deadlines;
+	enum http_phase phase = connection->frozen_phase;
+
+	connection->phase = phase;
+	if (phase != HTTP_PHASE_NEW && connection->frozen_left_us > 0)
+		http_deadlines_set_within(
+			deadlines, &connection->deadline, phase, connection->frozen_left_us);
+	else if (phase != HTTP_PHASE_NEW)
+		http_deadlines_set(deadlines, &connection->deadline, phase);
+	http_connection_wake(connection, EV_READ);
+}
+
 void
 http_connection_freeze(struct http_connection *connection)
 {
+	bool counts = has_client_deadline(connection->phase);
+
+	connection->frozen_phase = counts ? connection->phase : HTTP_PHASE_NEW;
+	connection->frozen_left_us = counts ? http_deadline_left_us(&connection->deadline) : 0;
 	event_del(&connection->event);
 	connection->interest = 0;
 	connection->phase = HTTP_PHASE_FROZEN;
 	http_deadlines_unset(&connection->server->deadlines, &connection->deadline);
+}
+
+void
+http_connection_close(struct http_connection *connection)
+{
+	assert(connection->server->turn != connection);
+	http_connection_end(connection, HTTP_END_CUT);
 }
 
 void
@@ -214,6 +248,8 @@ connection_receive(struct http_connection *connection)
 		connection->starved = false;
 	input->end += (size_t)n;
 	server->stats.received += (uint64_t)n;
+	if (server->handler->on_traffic)
+		server->handler->on_traffic((uint64_t)n, 0, server->arg);
 	return 0;
 }
 
@@ -234,6 +270,8 @@ connection_refuse(struct http_connection *connection, int status)
 	http_reply_text(connection, status, HTTP_TEXT("text/plain"), (struct http_text){ text, (size_t)len });
 	http_buffer_free(&connection->input);
 	connection->framing = (struct http_framing){ .checked = false };
+	if (connection->server->handler->on_refused)
+		connection->server->handler->on_refused(connection, status, connection->server->arg);
 }
 
 /* Gives the request to the handler; it takes `len` bytes of the input. */
@@ -301,15 +339,18 @@ connection_serve(struct http_connection *connection)
 static int
 connection_send(struct http_connection *connection, bool *ret_progress)
 {
+	struct http_server *server = connection->server;
 	uint64_t sent = 0;
 	int r;
 
 	if (!http_output_is_pending(&connection->output))
 		return 0;
 	r = http_output_send(&connection->output, http_connection_fd(connection), &sent);
-	connection->server->stats.sent += sent;
+	server->stats.sent += sent;
 	if (sent > 0)
 		*ret_progress = true;
+	if (sent > 0 && server->handler->on_traffic)
+		server->handler->on_traffic(0, sent, server->arg);
 	return r;
 }
 
@@ -354,6 +395,8 @@ connection_next_phase(const struct http_connection *connection)
 		return HTTP_PHASE_ANSWER;
 	if (connection->ending != HTTP_ENDING_NONE)
 		return HTTP_PHASE_LINGER;
+	if (nothing_has_begun(connection) && connection->retiring)
+		return HTTP_PHASE_GRACE;
 	if (nothing_has_begun(connection) && connection->requests > 0)
 		return HTTP_PHASE_IDLE;
 	return connection->framing.checked ? HTTP_PHASE_BODY : HTTP_PHASE_HEAD;
@@ -365,6 +408,7 @@ connection_is_over(const struct http_connection *connection, enum http_phase nex
 {
 	switch (next) {
 	case HTTP_PHASE_IDLE:
+	case HTTP_PHASE_GRACE:
 	case HTTP_PHASE_HEAD:
 	case HTTP_PHASE_BODY:
 		return connection->eof && connection->starved;
@@ -542,6 +586,40 @@ http_connection_close_idle(struct http_connection *connection)
 	connection_settle(connection, connection->error, false);
 }
 
+void
+http_connection_retire(struct http_connection *connection)
+{
+	bool idle = connection->phase == HTTP_PHASE_IDLE || connection->phase == HTTP_PHASE_HEAD;
+	int r;
+
+	connection->retiring = true;
+	if (!idle || !nothing_has_begun(connection))
+		return;
+	r = connection_set_phase(connection, HTTP_PHASE_GRACE, true);
+	if (r < 0)
+		connection_fail(connection, r);
+}
+
+/*
+ * The grace is over. A request that came at the last moment is served still; only where there is none, our FIN goes.
+ */
+static void
+connection_part(struct http_connection *connection)
+{
+	struct http_server *server = connection->server;
+	bool progress = false;
+	int r;
+
+	server->turn = connection;
+	r = connection_receive(connection);
+	if (r == 0)
+		r = connection_work(connection, &progress);
+	if (r == 0 && connection_next_phase(connection) == HTTP_PHASE_GRACE)
+		connection->ending = HTTP_ENDING_OURS;
+	connection_settle(connection, r, progress);
+	server->turn = NULL;
+}
+
 /*
  * What is in the socket's buffer would be kept there for minutes, for one who doesn't read it: closing throws it away
  * now.
@@ -566,6 +644,9 @@ http_connection_expire(struct http_deadline *deadline)
 	case HTTP_PHASE_IDLE:
 	case HTTP_PHASE_LINGER:
 		http_connection_end(connection, HTTP_END_DONE);
+		return;
+	case HTTP_PHASE_GRACE:
+		connection_part(connection);
 		return;
 	case HTTP_PHASE_SEND:
 		server->stats.timeouts++;

@@ -13,7 +13,7 @@
 
 /*
  * What the connection waits for. Follows from all the rest at the end of each turn (connection_settle), and says
- * which events and which deadline are set.
+ * which events and which deadline are set. The numbers are part of a handoff: they stay.
  */
 enum http_phase {
 	HTTP_PHASE_NEW,    /* nothing is set yet */
@@ -24,6 +24,7 @@ enum http_phase {
 	HTTP_PHASE_SEND,   /* the socket, to take more; nothing is read */
 	HTTP_PHASE_LINGER, /* the client's FIN: all is said, and ours is sent */
 	HTTP_PHASE_FROZEN, /* the other process; no events, no deadline */
+	HTTP_PHASE_GRACE,  /* as IDLE, of a connection that is to end: not for long */
 };
 
 /* Where the reply to the current request is. */
@@ -60,11 +61,15 @@ struct http_connection {
 	int error;         /* negative errno: to be closed at the end of the turn */
 	short interest;    /* what `event` waits for */
 	enum http_phase phase;
+	enum http_phase
+		frozen_phase;    /* what it waited for when it was frozen; NEW: nothing with a deadline */
+	uint64_t frozen_left_us; /* … and how much longer; 0: there was no deadline */
 	enum http_stage stage;
 	enum http_ending ending;
 	bool starved;   /* `input` has no complete request: to read more is the only way on */
 	bool eof;       /* the client has sent its last byte */
 	bool continued; /* "100 Continue" has been said to the current request */
+	bool retiring;  /* the next reply is the last one */
 	bool released;  /* a reply that outlived its turn was completed: on_released is due */
 
 	/* Of the request that is being answered, and of its reply. */
@@ -124,6 +129,9 @@ void http_connection_end(struct http_connection *connection, enum http_end why);
 
 /* Takes no more events and has no deadline. */
 void http_connection_freeze(struct http_connection *connection);
+
+/* Goes on as if it had never been frozen, with what was left of its deadline. */
+void http_connection_thaw(struct http_connection *connection);
 
 /* Ends it politely if it is idle. */
 void http_connection_close_idle(struct http_connection *connection);

@@ -22,6 +22,7 @@ struct http_limits {
 	uint64_t idle_us;   /* from a reply to the next request */
 	uint64_t send_us;   /* between any two bytes of a reply that the client takes */
 	uint64_t linger_us; /* from our last byte to its last one */
+	uint64_t grace_us;  /* from http_connection_retire to another request */
 
 	size_t linger_bytes; /* what it may send meanwhile; it is thrown away */
 };
@@ -44,6 +45,7 @@ http_limits_init(struct http_limits *limits)
 		.idle_us = 75000000,
 		.send_us = 30000000,
 		.linger_us = 2000000,
+		.grace_us = 1000000,
 		.linger_bytes = 4 * 1024 * 1024,
 	};
 }

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-_Static_assert(HTTP_PHASE_FROZEN < HTTP_DEADLINE_LISTS, "each phase has its list of deadlines");
+_Static_assert(HTTP_PHASE_GRACE < HTTP_DEADLINE_LISTS, "each phase has its list of deadlines");
 
 static bool
 limits_make_sense(const struct http_limits *limits)
@@ -30,6 +30,7 @@ set_timeouts(struct http_server *server)
 	timeout_us[HTTP_PHASE_BODY] = limits->body_us;
 	timeout_us[HTTP_PHASE_SEND] = limits->send_us;
 	timeout_us[HTTP_PHASE_LINGER] = limits->linger_us;
+	timeout_us[HTTP_PHASE_GRACE] = limits->grace_us;
 }
 
 static int
@@ -87,12 +88,24 @@ http_server_free(struct http_server *server)
 }
 
 int
-http_server_accept(struct http_server *server, int fd)
+http_server_add(struct http_server *server, int fd, struct http_connection **ret)
 {
 	struct http_connection *connection = NULL;
 	int r = http_connection_new(server, fd, &connection);
 
-	return r < 0 ? r : http_connection_begin(connection);
+	if (r == 0)
+		r = http_connection_begin(connection);
+	if (r == 0)
+		*ret = connection;
+	return r;
+}
+
+int
+http_server_accept(struct http_server *server, int fd)
+{
+	struct http_connection *connection;
+
+	return http_server_add(server, fd, &connection);
 }
 
 void
