@@ -3,6 +3,7 @@ include tests/unit/unit.mk
 include tests/unit/config.mk
 include tests/unit/master.mk
 include tests/unit/http.mk
+include tests/unit/site.mk
 include tests/config/local.mk
 include tests/fuzz/local.mk
 include tests/ctl/local.mk

@@ -601,20 +601,24 @@ http_connection_retire(struct http_connection *connection)
 }
 
 /*
- * The grace is over. A request that came at the last moment is served still; only where there is none, our FIN goes.
+ * The time for another request is over. One that came at the last moment is served still; only where there is none,
+ * our FIN goes. And one that crosses with it is read and thrown away, so that the client sees an end before any reply,
+ * and may ask elsewhere (RFC 9110, 9.2.2), instead of a reset.
  */
 static void
 connection_part(struct http_connection *connection)
 {
 	struct http_server *server = connection->server;
 	bool progress = false;
+	enum http_phase next;
 	int r;
 
 	server->turn = connection;
 	r = connection_receive(connection);
 	if (r == 0)
 		r = connection_work(connection, &progress);
-	if (r == 0 && connection_next_phase(connection) == HTTP_PHASE_GRACE)
+	next = connection_next_phase(connection);
+	if (r == 0 && (next == HTTP_PHASE_GRACE || next == HTTP_PHASE_IDLE) && !progress)
 		connection->ending = HTTP_ENDING_OURS;
 	connection_settle(connection, r, progress);
 	server->turn = NULL;
@@ -641,10 +645,10 @@ http_connection_expire(struct http_deadline *deadline)
 	struct http_server *server = connection->server;
 
 	switch (connection->phase) {
-	case HTTP_PHASE_IDLE:
 	case HTTP_PHASE_LINGER:
 		http_connection_end(connection, HTTP_END_DONE);
 		return;
+	case HTTP_PHASE_IDLE:
 	case HTTP_PHASE_GRACE:
 		connection_part(connection);
 		return;

@@ -779,7 +779,8 @@ an_idle_connection_is_closed(void **state)
 		fixture_say(f, requests[i]);
 		fixture_wait_eof(f);
 		assert_string_equal(f->reply, OK(17) "\r\nGET /1  a 1.1 []\n");
-		assert_int_equal(f->n_closed, 1);
+		fixture_close(f);
+		fixture_wait_closed(f, 1);
 		assert_int_equal(f->why, HTTP_END_DONE);
 		assert_int_equal(http_server_stats(f->server)->timeouts, 0);
 		fixture_free(f);

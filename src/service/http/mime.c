@@ -93,7 +93,7 @@ read_line(struct mime *mime, char *line)
 {
 	char *rest = NULL, *type = strtok_r(line, " \t\r", &rest), *extension;
 
-	if (!type || type[0] == '#' || !strchr(type, '/'))
+	if (!type || type[0] == '#' || !strchr(type, '/') || strlen(type) > MIME_TYPE_MAX)
 		return true;
 	while ((extension = strtok_r(NULL, " \t\r", &rest)))
 		if (!add_entry(mime, extension, type))

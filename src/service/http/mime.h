@@ -8,6 +8,8 @@
 
 struct mime;
 
+#define MIME_TYPE_MAX 127 /* letters; longer ones are not taken */
+
 /* The system's table (Debian: media-types) … */
 #define MIME_FILE "/etc/mime.types"
 

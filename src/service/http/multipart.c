@@ -4,6 +4,7 @@
 #include "service/http/multipart.h"
 
 #include "base/cleanup.h"
+#include "service/http/mime.h"
 
 #include <errno.h>
 #include <sys/random.h>
@@ -25,22 +26,23 @@ multipart_init(struct multipart *multipart)
 	return 0;
 }
 
-/* What stands before a part: how long that is, and written into `dst` unless it is NULL. */
+/* Of what stands before a part, or behind the last one. */
+#define SEPARATOR_MAX (MULTIPART_BOUNDARY_LEN + MIME_TYPE_MAX + RANGE_TEXT_MAX + 64)
+
+/* What stands before a part; NULL: behind the last one. Returns its length. */
 static size_t
-write_head(const struct multipart *multipart, struct http_text type, const struct range *range, uint64_t size,
-	char *dst, size_t room)
+separate(const struct multipart *multipart, struct http_text type, const struct range *range, uint64_t size,
+	char dst[SEPARATOR_MAX])
 {
 	char text[RANGE_TEXT_MAX];
-	struct http_text shown = range_format(range, size, text);
+	struct http_text shown;
 
-	return (size_t)snprintf(dst, room, "\r\n--%s\r\nContent-Type: %.*s\r\nContent-Range: %.*s\r\n\r\n",
-		multipart->boundary, (int)type.len, type.at, (int)shown.len, shown.at);
-}
-
-static size_t
-write_end(const struct multipart *multipart, char *dst, size_t room)
-{
-	return (size_t)snprintf(dst, room, "\r\n--%s--\r\n", multipart->boundary);
+	if (!range)
+		return (size_t)snprintf(dst, SEPARATOR_MAX, "\r\n--%s--\r\n", multipart->boundary);
+	shown = range_format(range, size, text);
+	return (size_t)snprintf(dst, SEPARATOR_MAX,
+		"\r\n--%s\r\nContent-Type: %.*s\r\nContent-Range: %.*s\r\n\r\n", multipart->boundary,
+		(int)type.len, type.at, (int)shown.len, shown.at);
 }
 
 /* How large the body will be; more than MULTIPART_MAX: too large. */
@@ -48,12 +50,13 @@ static size_t
 measure(const struct multipart *multipart, uint64_t size, struct http_text type, const struct range *ranges,
 	size_t n)
 {
-	size_t len = write_end(multipart, NULL, 0);
+	char separator[SEPARATOR_MAX];
+	size_t len = separate(multipart, type, NULL, size, separator);
 
 	for (size_t i = 0; i < n; i++) {
 		if (ranges[i].len > MULTIPART_MAX)
 			return SIZE_MAX;
-		len += write_head(multipart, type, &ranges[i], size, NULL, 0) + (size_t)ranges[i].len;
+		len += separate(multipart, type, &ranges[i], size, separator) + (size_t)ranges[i].len;
 	}
 	return len;
 }
@@ -62,24 +65,28 @@ int
 multipart_make(const struct multipart *multipart, int fd, uint64_t size, struct http_text type,
 	const struct range *ranges, size_t n, struct http_text *ret)
 {
-	size_t len = measure(multipart, size, type, ranges, n), at = 0;
+	size_t len = measure(multipart, size, type, ranges, n), at = 0, separator_len;
 	cleanup_free char *body = NULL;
+	char separator[SEPARATOR_MAX];
 
 	if (len > MULTIPART_MAX)
 		return -EFBIG;
-	body = malloc(len + 1); /* with the NUL of printf */
+	body = malloc(len);
 	if (!body)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		ssize_t got;
 
-		at += write_head(multipart, type, &ranges[i], size, body + at, len + 1 - at);
+		separator_len = separate(multipart, type, &ranges[i], size, separator);
+		memcpy(body + at, separator, separator_len);
+		at += separator_len;
 		got = pread(fd, body + at, (size_t)ranges[i].len, (off_t)ranges[i].first);
 		if (got != (ssize_t)ranges[i].len)
 			return got < 0 ? -errno : -ENODATA;
 		at += (size_t)ranges[i].len;
 	}
-	write_end(multipart, body + at, len + 1 - at);
+	separator_len = separate(multipart, type, NULL, size, separator);
+	memcpy(body + at, separator, separator_len);
 	*ret = (struct http_text){ take_ptr(body), len };
 	return 0;
 }
