@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What a reload, a worker and a request cost, as tables.
 
-    bench.py [roll] [memory] [cpu]
+    bench.py [roll] [memory] [cpu] [http]
 
 The programs are those of build/, or of the environment (see tests/scenario/harness.py)."""
 
@@ -15,6 +15,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests/scenario"))
 
+import http_service  # noqa: E402
 from harness import Daemon, Load, config, cpu_ticks, free_port, private_kb  # noqa: E402  (found by the line above)
 
 ROLLS = 20
@@ -102,7 +103,11 @@ def bench_cpu():
     table(f"Processor time of an answer, {CONNECTIONS} connections, two workers", ("service", "us", "answers/s"), rows)
 
 
-BENCHES = {"roll": bench_roll, "memory": bench_memory, "cpu": bench_cpu}
+def bench_http():
+    http_service.bench(table)
+
+
+BENCHES = {"roll": bench_roll, "memory": bench_memory, "cpu": bench_cpu, "http": bench_http}
 
 
 def main():

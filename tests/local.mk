@@ -19,6 +19,7 @@ scenario_tests = \
 	tests/scenario/test_control.py \
 	tests/scenario/test_crash.py \
 	tests/scenario/test_drain.py \
+	tests/scenario/test_http.py \
 	tests/scenario/test_leak.py \
 	tests/scenario/test_limits.py \
 	tests/scenario/test_metrics.py \

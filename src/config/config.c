@@ -126,7 +126,7 @@ static const struct option_table table = { options, ARRAY_LEN(options) };
 
 /* What the master must know of `service`; the rest is checked by the service itself. */
 static const struct option service_options[] = {
-	{ "type", OPTION_STRING, FIELD(service_type), "hello", .help = "the type of the service" },
+	{ "type", OPTION_STRING, FIELD(service_type), "http", .help = "the type of the service" },
 };
 
 static const struct option_table service_table = { service_options, ARRAY_LEN(service_options) };

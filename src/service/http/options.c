@@ -14,8 +14,8 @@
 #define TENTH (US_PER_SEC / 10)
 #define KIB   UINT64_C(1024)
 
-/* A body is of no use to what this service does, and is kept in memory whole. */
-#define BODY_MAX (16 * KIB * KIB)
+/* A body is of no use to what this service does, is kept in memory whole, and handed over so. */
+#define BODY_MAX (8 * KIB * KIB)
 
 #define FIELD(name) offsetof(struct http_options, name)
 
