@@ -85,6 +85,8 @@ static const struct option options[] = {
 	{ "roll.on_failure", OPTION_CHOICE, FIELD(roll.on_failure), "revert", .choices = on_failure,
 		.effect = CONFIG_EFFECT_LIVE,
 		.help = "when a new worker fails: \"revert\" to the old configuration, or \"keep\" what is replaced so far" },
+	{ "roll.handoff", OPTION_BOOLEAN, FIELD(roll.handoff), "true", .effect = CONFIG_EFFECT_LIVE,
+		.help = "whether a worker that leaves hands its connections over, or serves them to their end" },
 	{ "restart.delay", OPTION_TIME, FIELD(restart.delay_us), "100ms", 10 * US_PER_MS, DAYS(1),
 		.effect = CONFIG_EFFECT_LIVE,
 		.help = "how long to wait before a crashed worker is replaced; doubles with each crash" },

@@ -67,6 +67,7 @@ struct config {
 		uint64_t ready_timeout_us;
 		uint64_t settle_us;
 		int on_failure; /* enum config_on_failure */
+		bool handoff;
 	} roll;
 	struct {
 		uint64_t delay_us;

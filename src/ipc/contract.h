@@ -22,7 +22,9 @@
 #define CONTRACT_ENV_STATUS_FD  "GRACEFULD_STATUS_FD"  /* pipe, worker to master: write end */
 #define CONTRACT_ENV_CONFIG_FD  "GRACEFULD_CONFIG_FD"  /* sealed memfd: the configuration's text */
 #define CONTRACT_ENV_STATS_FD   "GRACEFULD_STATS_FD"   /* memfd of one page: the counters */
-#define CONTRACT_ENV_SLOT       "GRACEFULD_SLOT"       /* decimal, from 0 */
+#define CONTRACT_ENV_HANDOFF_FD \
+	"GRACEFULD_HANDOFF_FD"                   /* SOCK_SEQPACKET: outboxes and inboxes from the master */
+#define CONTRACT_ENV_SLOT       "GRACEFULD_SLOT" /* decimal, from 0 */
 #define CONTRACT_ENV_GENERATION "GRACEFULD_GENERATION" /* decimal, from 1 */
 
 #endif

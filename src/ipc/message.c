@@ -18,7 +18,7 @@
 /* Parses what stands behind the word; NULL when it is well, else what is wrong. */
 typedef const char *parse_fn(char *rest, struct message *ret);
 
-static parse_fn parse_nothing, parse_text, parse_hello, parse_stats, parse_drained, parse_drain;
+static parse_fn parse_nothing, parse_text, parse_hello, parse_stats, parse_drained, parse_drain, parse_outbox;
 
 static const struct {
 	const char *word;
@@ -34,6 +34,8 @@ static const struct {
 	[MESSAGE_FAILED] = { "failed", MESSAGE_TO_MASTER, parse_text },
 	[MESSAGE_DRAIN] = { "drain", MESSAGE_TO_WORKER, parse_drain },
 	[MESSAGE_STOP] = { "stop", MESSAGE_TO_WORKER, parse_nothing },
+	[MESSAGE_OUTBOX] = { "outbox", MESSAGE_WITH_FD, parse_outbox },
+	[MESSAGE_INBOX] = { "inbox", MESSAGE_WITH_FD, parse_nothing },
 };
 
 /* Cuts the first word off *rest. NULL when there is none. */
@@ -135,6 +137,17 @@ parse_drain(char *rest, struct message *ret)
 	if (text_parse_u64(whole, &seconds) < 0 || __builtin_mul_overflow(seconds, US_PER_SEC, &seconds) ||
 		__builtin_add_overflow(seconds, us, &ret->drain_us))
 		return wrong;
+	return NULL;
+}
+
+static const char *
+parse_outbox(char *rest, struct message *ret)
+{
+	const char *share = next_word(&rest);
+
+	if (!share || next_word(&rest) || text_parse_u64(share, &ret->share) < 0 || ret->share == 0 ||
+		ret->share > MESSAGE_SHARE_MAX)
+		return "outbox takes a share";
 	return NULL;
 }
 
@@ -241,4 +254,10 @@ message_format_drain(char buf[static MESSAGE_MAX], uint64_t drain_us)
 	if (us == 0)
 		return format_line(buf, "drain %" PRIu64, seconds);
 	return format_line(buf, "drain %" PRIu64 ".%06" PRIu64, seconds, us);
+}
+
+size_t
+message_format_outbox(char buf[static MESSAGE_MAX], uint64_t share)
+{
+	return format_line(buf, "outbox %" PRIu64, share);
 }

@@ -5,6 +5,10 @@
  *	worker → master   hello 1 NAME VERSION · ready · alive · status TEXT · stats k=v … ·
  *	                  drained finished=N handed=N cut=N · failed TEXT
  *	master → worker   drain SECONDS · stop
+ *
+ * and, with a descriptor each, one to a packet on the handoff channel:
+ *
+ *	master → worker   outbox SHARE · inbox
  */
 #ifndef IPC_MESSAGE_H
 #define IPC_MESSAGE_H
@@ -26,13 +30,18 @@ enum message_type {
 	MESSAGE_FAILED,
 	MESSAGE_DRAIN,
 	MESSAGE_STOP,
+	MESSAGE_OUTBOX,
+	MESSAGE_INBOX,
 	MESSAGE_TYPES
 };
 
 enum message_direction {
 	MESSAGE_TO_MASTER,
 	MESSAGE_TO_WORKER,
+	MESSAGE_WITH_FD, /* to the worker, on the handoff channel */
 };
+
+#define MESSAGE_SHARE_MAX 1000000 /* far more than anybody needs: shares are relative to each other */
 
 /* Texts point into the line that was parsed, and live as long as it does. */
 struct message {
@@ -48,6 +57,8 @@ struct message {
 		uint64_t finished, handed, cut;
 	} drained;
 	uint64_t drain_us;
+	uint64_t
+		share; /* outbox: of the worker's connections, relative to that of other outboxes; 1 … MESSAGE_SHARE_MAX */
 };
 
 /*
@@ -67,11 +78,12 @@ int message_next_pair(char **pairs, const char **ret_key, uint64_t *ret_value);
  * Makes a line, newline included, in buf; returns its length. Text arguments are made safe: control
  * characters become '?', what is too long is cut.
  */
-size_t message_format_word(char buf[static MESSAGE_MAX], enum message_type type); /* ready alive stop */
+size_t message_format_word(char buf[static MESSAGE_MAX], enum message_type type); /* ready alive stop inbox */
 size_t message_format_text(
 	char buf[static MESSAGE_MAX], enum message_type type, const char *text); /* status failed */
 size_t message_format_hello(char buf[static MESSAGE_MAX], const char *name, const char *version);
 size_t message_format_drained(char buf[static MESSAGE_MAX], uint64_t finished, uint64_t handed, uint64_t cut);
 size_t message_format_drain(char buf[static MESSAGE_MAX], uint64_t drain_us);
+size_t message_format_outbox(char buf[static MESSAGE_MAX], uint64_t share);
 
 #endif

@@ -146,6 +146,7 @@ start_process(struct checker *c, const struct generation *generation)
 		.status_fd = -1,
 		.config_fd = generation->config_fd,
 		.stats_fd = -1,
+		.handoff_fd = -1,
 		.generation = generation->number,
 		.identity = &generation->identity,
 	};

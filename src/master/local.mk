@@ -4,6 +4,7 @@ src_libmaster_a_SOURCES = \
 	src/master/candidate.c src/master/candidate.h \
 	src/master/checker.c src/master/checker.h \
 	src/master/generation.c src/master/generation.h \
+	src/master/heirs.c src/master/heirs.h \
 	src/master/identity.c src/master/identity.h \
 	src/master/listener.c src/master/listener.h \
 	src/master/log_event.c src/master/log_event.h \

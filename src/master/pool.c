@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "master/heirs.h"
 #include "master/log_event.h"
 #include "master/spawn.h"
 
@@ -421,8 +422,12 @@ make_slots(struct pool *pool, unsigned n)
 void
 pool_roll(struct pool *pool, struct generation *target)
 {
-	pool->roll =
-		(struct roll){ .state = ROLL_FORWARD, .target = generation_ref(target), .only_slot = -1 };
+	pool->roll = (struct roll){
+		.state = ROLL_FORWARD,
+		.target = generation_ref(target),
+		.n_before = pool->running ? pool->running->config->workers : 0,
+		.only_slot = -1,
+	};
 	pool_set_live(pool, target);
 	if (!make_slots(pool, target->config->workers)) {
 		pool->roll.lost = true;
@@ -498,6 +503,7 @@ pool_step(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	while (step_once(pool))
 		;
+	heirs_appoint_late(pool);
 	select_listeners(pool);
 	pool->host.on_change(pool, pool->host.arg);
 	if (pool->stopping && pool->n_slots == 0)
@@ -529,10 +535,10 @@ on_loss(const struct slot *slot, const struct generation *generation, bool stale
 }
 
 static void
-on_leaving(const struct worker *worker, void *arg)
+on_leaving(struct worker *worker, void *arg)
 {
-	(void)worker;
 	select_listeners(arg);
+	heirs_appoint(arg, worker);
 }
 
 static void

@@ -28,6 +28,7 @@ enum roll_result {
 struct roll {
 	enum roll_state state;
 	struct generation *target; /* NULL when IDLE */
+	unsigned n_before;         /* how many workers the pool had; 0: none, it is the first roll */
 	int only_slot;             /* the only one that takes part; -1: all */
 	bool brief;                /* ends at the commit: nobody waits for those who drain */
 	bool committed;

@@ -22,9 +22,9 @@ struct slot_host {
 		const char *what, void *arg);
 	/*
 	 * It is about to be told to drain: whoever chooses where new connections go must leave it out from
-	 * now on.
+	 * now on, and say where those go that it has.
 	 */
-	void (*on_leaving)(const struct worker *worker, void *arg);
+	void (*on_leaving)(struct worker *worker, void *arg);
 	/* It has gone; its numbers can be read for the last time. */
 	void (*on_exit)(struct worker *worker, void *arg);
 	void *arg;

@@ -31,6 +31,7 @@ static const char *const withheld[] = {
 	CONTRACT_ENV_STATUS_FD,
 	CONTRACT_ENV_CONFIG_FD,
 	CONTRACT_ENV_STATS_FD,
+	CONTRACT_ENV_HANDOFF_FD,
 	CONTRACT_ENV_SLOT,
 	CONTRACT_ENV_GENERATION,
 	"NOTIFY_SOCKET",
@@ -39,7 +40,7 @@ static const char *const withheld[] = {
 	"MAINPID",
 };
 
-enum { SETTINGS_MAX = 9, PID_DIGITS = 20 };
+enum { SETTINGS_MAX = 10, PID_DIGITS = 20 };
 
 /* The child's environment: the master's strings, borrowed, and our own. */
 struct environment {
@@ -102,6 +103,7 @@ environment_init(struct environment *env, const struct spawn *spawn)
 		add_descriptor(env, CONTRACT_ENV_STATUS_FD, spawn->status_fd, &fd) < 0 ||
 		add_descriptor(env, CONTRACT_ENV_CONFIG_FD, spawn->config_fd, &fd) < 0 ||
 		add_descriptor(env, CONTRACT_ENV_STATS_FD, spawn->stats_fd, &fd) < 0 ||
+		add_descriptor(env, CONTRACT_ENV_HANDOFF_FD, spawn->handoff_fd, &fd) < 0 ||
 		environment_add(env, text_format("GRACEFULD_SLOT=%u", spawn->slot)) < 0 ||
 		environment_add(env, text_format("GRACEFULD_GENERATION=%" PRIu64, spawn->generation)) < 0)
 		return -ENOMEM;
@@ -124,7 +126,8 @@ environment_init(struct environment *env, const struct spawn *spawn)
 static int
 place_descriptors(const struct spawn *spawn)
 {
-	const int rest[] = { spawn->control_fd, spawn->status_fd, spawn->config_fd, spawn->stats_fd };
+	const int rest[] = { spawn->control_fd, spawn->status_fd, spawn->config_fd, spawn->stats_fd,
+		spawn->handoff_fd };
 	int n = (int)spawn->n_listeners, high[SPAWN_LISTENERS_MAX + ARRAY_LEN(rest)];
 	int floor = CONTRACT_LISTEN_FIRST + n + (int)ARRAY_LEN(rest);
 

@@ -18,10 +18,11 @@ struct spawn {
 	const int *listeners;
 	size_t n_listeners;
 	const char *listener_names; /* LISTEN_FDNAMES */
-	int control_fd;             /* -1 for none, like the next three */
+	int control_fd;             /* -1 for none, like the next four */
 	int status_fd; /* also takes `failed` when exec fails; without it that goes to standard output */
 	int config_fd;
 	int stats_fd;
+	int handoff_fd;
 	int stdout_fd; /* -1: as the master's */
 	unsigned slot;
 	uint64_t generation;

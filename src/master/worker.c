@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/socket.h"
 #include "base/text.h"
 #include "ipc/contract.h"
 #include "master/log_event.h"
@@ -20,6 +21,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 static void worker_input(struct worker *w, enum worker_input input, const char *reason);
@@ -188,6 +190,7 @@ forget_process(struct worker *w)
 	fd_close(&w->pidfd);
 	fd_close(&w->control_fd);
 	fd_close(&w->status_fd);
+	fd_close(&w->handoff_fd);
 }
 
 /* The one writer of the state. */
@@ -533,8 +536,13 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 
 /* The descriptors of a worker to be, the child's ends among them. */
 struct ends {
-	int control[2], status[2], stats;
+	int control[2], status[2], handoff[2], stats;
 };
+
+#define ENDS_NONE                                      \
+	{                                              \
+		{ -1, -1 }, { -1, -1 }, { -1, -1 }, -1 \
+	}
 
 static void
 ends_close(struct ends *e)
@@ -543,14 +551,17 @@ ends_close(struct ends *e)
 	fd_close(&e->control[1]);
 	fd_close(&e->status[0]);
 	fd_close(&e->status[1]);
+	fd_close(&e->handoff[0]);
+	fd_close(&e->handoff[1]);
 	fd_close(&e->stats);
 }
 
 static int
 ends_open(struct ends *e)
 {
-	*e = (struct ends){ { -1, -1 }, { -1, -1 }, -1 };
-	if (pipe2(e->control, O_CLOEXEC) < 0 || pipe2(e->status, O_CLOEXEC) < 0)
+	*e = (struct ends)ENDS_NONE;
+	if (pipe2(e->control, O_CLOEXEC) < 0 || pipe2(e->status, O_CLOEXEC) < 0 ||
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, e->handoff) < 0)
 		return -errno;
 	e->stats = counters_create();
 	return e->stats < 0 ? e->stats : 0;
@@ -570,6 +581,7 @@ start_process(struct worker *w, struct ends *e, const struct worker_sockets *soc
 		.status_fd = e->status[1],
 		.config_fd = w->generation->config_fd,
 		.stats_fd = e->stats,
+		.handoff_fd = e->handoff[1],
 		.stdout_fd = -1,
 		.slot = w->slot,
 		.generation = w->generation->number,
@@ -615,7 +627,7 @@ worker_start(const struct worker_host *host, unsigned slot, struct generation *g
 	const struct worker_sockets *sockets, const char *reason)
 {
 	struct worker *w = calloc(1, sizeof(*w));
-	struct ends ends = { { -1, -1 }, { -1, -1 }, -1 };
+	struct ends ends = ENDS_NONE;
 	struct event_about about;
 	char name[64];
 	int r = -ENOMEM;
@@ -626,7 +638,8 @@ worker_start(const struct worker_host *host, unsigned slot, struct generation *g
 			.generation = generation_ref(generation),
 			.pidfd = -1,
 			.control_fd = -1,
-			.status_fd = -1 };
+			.status_fd = -1,
+			.handoff_fd = -1 };
 		line_reader_init(&w->reader);
 		r = ends_open(&ends);
 	}
@@ -637,6 +650,7 @@ worker_start(const struct worker_host *host, unsigned slot, struct generation *g
 	if (r == 0) {
 		w->control_fd = take_fd(&ends.control[1]);
 		w->status_fd = take_fd(&ends.status[0]);
+		w->handoff_fd = take_fd(&ends.handoff[0]);
 		r = make_events(w);
 	}
 	ends_close(&ends);
@@ -670,6 +684,38 @@ void
 worker_stop(struct worker *w, const char *reason)
 {
 	worker_input(w, WORKER_TOLD_STOP, reason);
+}
+
+/* A line with a descriptor. A full channel belongs to a worker that reads nothing, and would take over nothing. */
+static int
+send_fd(struct worker *w, const char *line, size_t len, int fd)
+{
+	int r = socket_send(w->handoff_fd, line, len, &fd, 1);
+	char name[64];
+
+	if (r < 0)
+		log_debug("%s did not take \"%.*s\": %s", worker_name(w, name), (int)len - 1, line,
+			strerror(-r));
+	return r;
+}
+
+void
+worker_bequeath(struct worker *w, struct worker *heir, unsigned share)
+{
+	char line[MESSAGE_MAX];
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0) {
+		log_debug("no socket pair to hand over by: %s", strerror(errno));
+		return;
+	}
+	/* where only the first takes its end, the other end is closed, and it sees that */
+	if (send_fd(heir, line, message_format_word(line, MESSAGE_INBOX), ends[1]) == 0)
+		(void)send_fd(w, line, message_format_outbox(line, share), ends[0]);
+	fd_close(&ends[0]);
+	fd_close(&ends[1]);
+	if (heir->slot == w->slot)
+		w->heir = heir->pid;
 }
 
 void
@@ -719,6 +765,7 @@ worker_free(struct worker *w)
 	fd_close(&w->pidfd);
 	fd_close(&w->control_fd);
 	fd_close(&w->status_fd);
+	fd_close(&w->handoff_fd);
 	counters_unmap(w->counters);
 	generation_unref(w->generation);
 	free(w);

@@ -68,6 +68,8 @@ struct worker {
 	int pidfd;
 	int control_fd;
 	int status_fd;
+	int handoff_fd; /* the handoff channel: outboxes and inboxes go to it */
+	pid_t heir;     /* of the same slot, the last that was given its connections; 0: none */
 	struct line_reader reader;
 	struct event *on_exit;     /* pidfd */
 	struct event *on_status;   /* status pipe */
@@ -109,6 +111,12 @@ void worker_drain(struct worker *worker, const char *reason);
 
 /* Tells it to leave now. */
 void worker_stop(struct worker *worker, const char *reason);
+
+/*
+ * Joins the two, so that the connections of the one go to the other when it drains: `share` of them, relative to what its
+ * other heirs get. What can't be done is logged (debug), and its connections stay with it.
+ */
+void worker_bequeath(struct worker *worker, struct worker *heir, unsigned share);
 
 /* drain_timeout has changed: a drain under way ends at its new time. */
 void worker_retime(struct worker *worker);

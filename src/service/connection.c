@@ -24,17 +24,16 @@ struct unsent {
  * before the next event.
  */
 struct connection {
-	struct event event; /* waits for EV_READ, or for EV_WRITE while something is unsent; never
-			       for both */
+	struct service_connection host; /* first: the host's part */
+	struct event event;             /* waits for EV_READ, or for EV_WRITE while something is unsent; never
+			       for both; nor for anything while frozen */
 	struct connections *all;
-	LIST_ENTRY(connection) link;
 	struct unsent *unsent; /* NULL: none */
 };
 
 struct connections {
 	struct service_host *host;
 	const struct connection_handler *handler;
-	LIST_HEAD(connection_list, connection) list;
 	/*
 	 * one for all: what it holds matters during one callback only. Pages that were never read
 	 * into cost nothing.
@@ -42,7 +41,17 @@ struct connections {
 	char buffer[CONNECTION_READ_MAX];
 };
 
+/* The fields of a handoff; see CONNECTIONS_OPS for their version. */
+enum { TAG_UNSENT = HANDOFF_TAG_SERVICE_FIRST /* bytes */ };
+
 static void on_ready(evutil_socket_t fd, short what, void *arg);
+
+static void
+connection_free(struct connection *connection)
+{
+	free(connection->unsent);
+	free(connection);
+}
 
 static void
 connection_close(struct connection *connection, bool cut)
@@ -53,11 +62,9 @@ connection_close(struct connection *connection, bool cut)
 	log_debug(
 		"%s: connection %d: closed%s", connection->all->handler->service, fd, cut ? " by force" : "");
 	event_del(&connection->event);
-	close(fd);
-	LIST_REMOVE(connection, link);
-	free(connection->unsent);
-	free(connection);
-	host->ended(host, cut);
+	service_close(&connection->host, fd);
+	host->ended(host, &connection->host, cut);
+	connection_free(connection);
 }
 
 /* The client's side has failed, as sides do: it went away, or a router between us did. */
@@ -96,11 +103,25 @@ connection_push(struct connection *connection, const char *data, size_t len)
 	return n;
 }
 
+/* Keeps a copy of what is to be sent later. */
+static int
+connection_keep(struct connection *connection, const void *data, size_t len)
+{
+	struct unsent *unsent = malloc(sizeof(*unsent) + len);
+
+	if (!unsent)
+		return -ENOMEM;
+	*unsent = (struct unsent){ .len = len };
+	memcpy(unsent->data, data, len);
+	connection->unsent = unsent;
+	return 0;
+}
+
 int
 connection_send(struct connection *connection, const void *data, size_t len)
 {
-	struct unsent *unsent;
 	ssize_t n;
+	int r;
 
 	assert(!connection->unsent);
 	n = connection_push(connection, data, len);
@@ -108,14 +129,8 @@ connection_send(struct connection *connection, const void *data, size_t len)
 		return (int)n;
 	if ((size_t)n == len)
 		return 0;
-	len -= (size_t)n;
-	unsent = malloc(sizeof(*unsent) + len);
-	if (!unsent)
-		return -ENOMEM;
-	*unsent = (struct unsent){ .len = len };
-	memcpy(unsent->data, (const char *)data + n, len);
-	connection->unsent = unsent;
-	return connection_await(connection, EV_WRITE);
+	r = connection_keep(connection, (const char *)data + n, len - (size_t)n);
+	return r < 0 ? r : connection_await(connection, EV_WRITE);
 }
 
 static void
@@ -183,8 +198,9 @@ on_ready(evutil_socket_t fd, short what, void *arg)
 	struct connection *connection = arg;
 
 	(void)fd;
-	(void)what;
-	if (connection->unsent)
+	if (what & EV_TIMEOUT)
+		connection_close(connection, true); /* see connections_thaw */
+	else if (connection->unsent)
 		connection_write(connection);
 	else
 		connection_read(connection);
@@ -212,45 +228,129 @@ connections_start(struct service_host *host, const struct connection_handler *ha
 	/* member by member: the buffer is not to be touched */
 	all->host = host;
 	all->handler = handler;
-	LIST_INIT(&all->list);
 	*ret_service = all;
 	return 0;
 }
 
-int
-connections_accept(void *service, int fd)
+/* One that waits for nothing yet. NULL: no memory. */
+static struct connection *
+connection_new(struct connections *all, int fd)
 {
-	struct connections *all = service;
-	cleanup_free struct connection *connection = calloc(1, sizeof(*connection));
+	struct connection *connection = calloc(1, sizeof(*connection));
+
+	if (!connection)
+		return NULL;
+	connection->all = all;
+	if (event_assign(
+		    &connection->event, all->host->base, fd, EV_READ | EV_PERSIST, on_ready, connection) == 0)
+		return connection;
+	free(connection);
+	return NULL;
+}
+
+int
+connections_accept(void *service, int fd, struct service_connection **ret)
+{
+	struct connection *connection = connection_new(service, fd);
 
 	if (!connection)
 		return -ENOMEM;
-	connection->all = all;
-	if (event_assign(
-		    &connection->event, all->host->base, fd, EV_READ | EV_PERSIST, on_ready, connection) < 0)
-		return -EINVAL;
-	if (event_add(&connection->event, NULL) < 0)
+	if (event_add(&connection->event, NULL) < 0) {
+		connection_free(connection);
 		return errno > 0 ? -errno : -ENOMEM;
-	LIST_INSERT_HEAD(&all->list, connection, link);
-	(void)take_ptr(connection);
+	}
+	*ret = &connection->host;
+	return 0;
+}
+
+static struct connection *
+connection_of(struct service_connection *host)
+{
+	return (struct connection *)host;
+}
+
+void
+connections_cut(struct service_connection *host)
+{
+	connection_close(connection_of(host), true);
+}
+
+/* ---- handing over ---- */
+
+int
+connections_freeze(struct service_connection *host, struct handoff_writer *writer)
+{
+	struct connection *connection = connection_of(host);
+	const struct unsent *unsent = connection->unsent;
+
+	event_del(&connection->event);
+	handoff_put_fd(writer, connection_id(connection));
+	handoff_writer_service(writer);
+	if (unsent)
+		handoff_put_bytes(writer, TAG_UNSENT, unsent->data + unsent->at, unsent->len - unsent->at);
 	return 0;
 }
 
 void
-connections_cut(void *service)
+connections_thaw(struct service_connection *host)
 {
-	struct connections *all = service;
-	struct connection *connection;
+	struct connection *connection = connection_of(host);
 
-	while ((connection = LIST_FIRST(&all->list)))
-		connection_close(connection, true);
+	/* where the loop has no room for it the end comes from on_ready, since nobody may be told from here */
+	if (connection_await(connection, connection->unsent ? EV_WRITE : EV_READ) < 0)
+		event_active(&connection->event, EV_TIMEOUT, 0);
+}
+
+void
+connections_forget(struct service_connection *host)
+{
+	struct connection *connection = connection_of(host);
+
+	event_del(&connection->event);
+	close(connection_id(connection));
+	connection_free(connection);
+}
+
+/* Takes the fields of a record. */
+static int
+connection_restore(struct connection *connection, struct handoff_record *record)
+{
+	struct handoff_field field;
+	int r;
+
+	while ((r = handoff_next(record, &field)) > 0) {
+		if (field.tag != TAG_UNSENT || field.len == 0 || connection->unsent)
+			return -EBADMSG;
+		r = connection_keep(connection, field.data, field.len);
+		if (r < 0)
+			return r;
+	}
+	return r;
+}
+
+int
+connections_adopt(void *service, struct handoff_record *record, struct service_connection **ret)
+{
+	struct connection *connection;
+	int r;
+
+	if (record->n_fds != 1)
+		return -EBADMSG;
+	connection = connection_new(service, record->fd[0]);
+	if (!connection)
+		return -ENOMEM;
+	r = connection_restore(connection, record);
+	if (r < 0) {
+		connection_free(connection);
+		return r;
+	}
+	(void)take_fd(&record->fd[0]);
+	*ret = &connection->host;
+	return 0;
 }
 
 void
 connections_stop(void *service)
 {
-	struct connections *all = service;
-
-	assert(!all || LIST_EMPTY(&all->list));
-	free(all);
+	free(service);
 }

@@ -47,8 +47,18 @@ int connection_id(const struct connection *connection);
 /* The rest of a service, as struct service_ops has it; `service` is what connections_start made. */
 int connections_start(
 	struct service_host *host, const struct connection_handler *handler, void **ret_service);
-int connections_accept(void *service, int fd);
-void connections_cut(void *service);
+int connections_accept(void *service, int fd, struct service_connection **ret);
+void connections_cut(struct service_connection *connection);
+int connections_freeze(struct service_connection *connection, struct handoff_writer *writer);
+void connections_thaw(struct service_connection *connection);
+void connections_forget(struct service_connection *connection);
+int connections_adopt(void *service, struct handoff_record *record, struct service_connection **ret);
 void connections_stop(void *service);
+
+/* The entries of struct service_ops that are the same for all services of this kind. */
+#define CONNECTIONS_OPS                                                                 \
+	.accept = connections_accept, .cut = connections_cut, .stop = connections_stop, \
+	.handoff_version = 1, .freeze = connections_freeze, .thaw = connections_thaw,   \
+	.forget = connections_forget, .adopt = connections_adopt
 
 #endif

@@ -25,9 +25,7 @@ service_echo(void)
 	static const struct service_ops ops = {
 		.type = "echo",
 		.start = echo_start,
-		.accept = connections_accept,
-		.cut = connections_cut,
-		.stop = connections_stop,
+		CONNECTIONS_OPS,
 	};
 
 	return &ops;

@@ -43,9 +43,7 @@ service_hello(void)
 	static const struct service_ops ops = {
 		.type = "hello",
 		.start = hello_start,
-		.accept = connections_accept,
-		.cut = connections_cut,
-		.stop = connections_stop,
+		CONNECTIONS_OPS,
 	};
 
 	return &ops;

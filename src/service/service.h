@@ -2,8 +2,9 @@
  * What a service is: the code in a worker that talks to clients. One file a service; registry.c
  * lists them.
  *
- * A worker runs one service on one event loop. The host (src/worker) accepts, counts and tells when
- * to drain; the service owns its connections from `accept` until it calls host->ended.
+ * A worker runs one service on one event loop. The host (src/worker) accepts, counts, decides when a connection is to
+ * move to another worker, and tells when to come to an end; the service owns its connections from `accept` or `adopt` until
+ * it calls host->ended, or until `forget`.
  */
 #ifndef SERVICE_SERVICE_H
 #define SERVICE_SERVICE_H
@@ -11,20 +12,50 @@
 #include "config/config.h"
 #include "config/problem.h"
 #include "ipc/counters.h"
+#include "ipc/handoff.h"
 
 #include <event2/event.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+enum service_connection_state {
+	SERVICE_CONNECTION_ACTIVE,     /* is served */
+	SERVICE_CONNECTION_LEAVING,    /* is served until it is its turn to be handed over */
+	SERVICE_CONNECTION_QUIESCING,  /* is served until the service says that it can be handed over */
+	SERVICE_CONNECTION_IN_TRANSIT, /* frozen: offered to another worker, which has not answered yet */
+	SERVICE_CONNECTION_RETIRED,    /* is served to its end here */
+	SERVICE_CONNECTION_STATES
+};
+
+/* A connection as the host sees it: the first member of each service's own. What is in it is the host's alone. */
+struct service_connection {
+	TAILQ_ENTRY(service_connection) entry; /* among those of the same state */
+	enum service_connection_state state;
+	uint64_t id;          /* of the offer, IN_TRANSIT */
+	uint64_t accepted_us; /* clock_now_us, by whichever worker it was accepted */
+	uint64_t moves;       /* how often it has been handed over */
+	bool lent;            /* another process may have a copy of the descriptor still; see service_close */
+};
+
+/*
+ * Closes a client's descriptor, so that the client hears of it whoever has copies. For all ends but `forget`.
+ */
+void service_close(const struct service_connection *connection, int fd);
 
 /* What the worker offers to its service. Lives longer than the service does. */
 struct service_host {
 	struct event_base *base;
 	struct counters *counters;
 	const struct config *config;
+	uint64_t slot, generation;
 	/*
 	 * One connection less: it came to its own end, or was cut. The service has closed the
-	 * descriptor.
+	 * descriptor; it frees the connection after the call.
 	 */
-	void (*ended)(struct service_host *host, bool cut);
+	void (*ended)(struct service_host *host, struct service_connection *connection, bool cut);
+	/* `freeze` had said -EBUSY: it may be asked again from now on. */
+	void (*movable)(struct service_host *host, struct service_connection *connection);
 };
 
 struct service_ops {
@@ -37,19 +68,43 @@ struct service_ops {
 	/* Starts. 0 with *ret_service, or negative errno, having logged why. */
 	int (*start)(struct service_host *host, void **ret_service);
 	/*
-	 * Takes over a connected, non-blocking descriptor. 0; or negative errno, and the caller
-	 * closes it.
+	 * Takes over a connected, non-blocking descriptor. 0 with *ret; or negative errno, and the caller
+	 * closes it. Must not call host->ended before it returns.
 	 */
-	int (*accept)(void *service, int fd);
+	int (*accept)(void *service, int fd, struct service_connection **ret);
 	/*
-	 * Draining has begun: connections that could end now should; the others go on. Called at
-	 * most once. NULL: they all go on.
+	 * The worker drains and the connection can't be handed over: it should come to its end, soon and politely. May call
+	 * host->ended. NULL: it goes on until the client ends it.
 	 */
-	void (*drain)(void *service);
-	/* Time is up: closes every connection (each counted through `ended` with cut set). */
-	void (*cut)(void *service);
+	void (*retire)(struct service_connection *connection);
+	/* Time is up: closes it, and calls host->ended with `cut`. Works on a frozen one, too. */
+	void (*cut)(struct service_connection *connection);
 	/* Frees what `start` made; there are no connections any more. */
 	void (*stop)(void *service);
+
+	/* ---- handing over; where handoff_version is 0 there are none of these ---- */
+
+	/* Of the fields that freeze writes; another one is refused by the worker that is to adopt them. */
+	unsigned handoff_version;
+	/*
+	 * Stops it (nothing is read, sent or timed from now on, until thaw) and describes it: handoff_put_fd, the client's
+	 * descriptor first, and fields from HANDOFF_TAG_SERVICE_FIRST on. Everything read from the client and not answered, and
+	 * all that is not sent yet, belongs to the description. May be called after `retire`, too. 0; -EBUSY: not now (host->movable says when),
+	 * it goes on; else negative errno: it can't be handed over, and goes on.
+	 */
+	int (*freeze)(struct service_connection *connection, struct handoff_writer *writer);
+	/* A frozen one goes on: it has stayed after all, or it was adopted. May not call host->ended before it returns. */
+	void (*thaw)(struct service_connection *connection);
+	/*
+	 * A frozen one is another process's now, or still: closes our descriptors (no shutdown, which all copies would
+	 * feel), and frees. host->ended is not called.
+	 */
+	void (*forget)(struct service_connection *connection);
+	/*
+	 * Makes a connection of the description that freeze has written, frozen. 0 with *ret, the descriptors taken (take_fd);
+	 * -EBADMSG: there is something in it that is not understood; or other negative errno. Then the descriptors are the caller's.
+	 */
+	int (*adopt)(void *service, struct handoff_record *record, struct service_connection **ret);
 };
 
 /* By type; NULL when there is none. */

@@ -25,6 +25,7 @@ static const char *const variables[] = {
 	CONTRACT_ENV_STATUS_FD,
 	CONTRACT_ENV_CONFIG_FD,
 	CONTRACT_ENV_STATS_FD,
+	CONTRACT_ENV_HANDOFF_FD,
 	CONTRACT_ENV_SLOT,
 	CONTRACT_ENV_GENERATION,
 };
@@ -87,13 +88,25 @@ is_file(int fd)
 }
 
 static bool
-is_listener(int fd)
+is_socket(int fd, int wanted)
 {
 	int type;
 	socklen_t len = sizeof(type);
 
-	/* bound, but maybe not listening yet: see acceptor.c */
-	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == wanted;
+}
+
+/* Bound, but maybe not listening yet: see acceptor.c. */
+static bool
+is_listener(int fd)
+{
+	return is_socket(fd, SOCK_STREAM);
+}
+
+static bool
+is_channel(int fd)
+{
+	return is_socket(fd, SOCK_SEQPACKET);
 }
 
 struct descriptor {
@@ -109,6 +122,8 @@ static const struct descriptor status_pipe = { CONTRACT_ENV_STATUS_FD, "the writ
 	is_status_pipe, true };
 static const struct descriptor config_file = { CONTRACT_ENV_CONFIG_FD, "a file", is_file, false };
 static const struct descriptor stats_file = { CONTRACT_ENV_STATS_FD, "a file", is_file, false };
+static const struct descriptor channel = { CONTRACT_ENV_HANDOFF_FD, "a SOCK_SEQPACKET socket", is_channel,
+	true };
 static const struct descriptor listener = { CONTRACT_ENV_LISTEN_FDS, "a stream socket", is_listener, true };
 
 /* Checks one descriptor and sets its flags. 0, or -EINVAL with *ret_error. */
@@ -219,7 +234,7 @@ inheritance_take(struct inheritance *ret, char **ret_error)
 {
 	int r;
 
-	*ret = (struct inheritance){ .control_fd = -1, .status_fd = -1, .config_fd = -1, .stats_fd = -1 };
+	*ret = INHERITANCE_NONE;
 	*ret_error = NULL;
 	r = take_descriptor(&status_pipe, &ret->status_fd, ret_error); /* first, to tell of the others */
 	if (r == 0)
@@ -228,6 +243,8 @@ inheritance_take(struct inheritance *ret, char **ret_error)
 		r = take_descriptor(&config_file, &ret->config_fd, ret_error);
 	if (r == 0)
 		r = take_descriptor(&stats_file, &ret->stats_fd, ret_error);
+	if (r == 0 && getenv(CONTRACT_ENV_HANDOFF_FD))
+		r = take_descriptor(&channel, &ret->handoff_fd, ret_error);
 	if (r == 0)
 		r = check_distinct(ret, ret_error);
 	if (r == 0)
@@ -265,4 +282,5 @@ inheritance_done(struct inheritance *inheritance)
 	fd_close(&inheritance->status_fd);
 	fd_close(&inheritance->config_fd);
 	fd_close(&inheritance->stats_fd);
+	fd_close(&inheritance->handoff_fd);
 }

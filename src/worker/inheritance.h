@@ -14,7 +14,7 @@ struct inherited_listener {
 };
 
 /*
- * All descriptors are close-on-exec; pipes and listeners are non-blocking. -1: not there (yet, or
+ * All descriptors are close-on-exec; pipes, the handoff channel and listeners are non-blocking. -1: not there (yet, or
  * any more).
  */
 struct inheritance {
@@ -22,11 +22,19 @@ struct inheritance {
 	int status_fd;  /* pipe, write end */
 	int config_fd;
 	int stats_fd;
+	int handoff_fd; /* SOCK_SEQPACKET; -1 where the master knows no handoff */
 	uint64_t slot;
 	uint64_t generation;
 	struct inherited_listener *listeners;
 	size_t n_listeners; /* at least 1 */
 };
+
+/* Nothing. */
+#define INHERITANCE_NONE                                                                             \
+	(struct inheritance)                                                                         \
+	{                                                                                            \
+		.control_fd = -1, .status_fd = -1, .config_fd = -1, .stats_fd = -1, .handoff_fd = -1 \
+	}
 
 /* Has somebody started us under the contract at all, rightly or wrongly? */
 bool inheritance_is_there(void);

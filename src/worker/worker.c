@@ -3,9 +3,9 @@
  *
  *	SERVING ──► DRAINING ──► LEAVING ──► exit
  *
- * Told to drain, or without a master, it accepts what waits in its queues, closes them, and goes on
- * with what it has until that has ended or the deadline cuts it. Told to stop, it cuts at once.
- * `leave_if_done` is the one way out.
+ * Told to drain, or without a master, it accepts what waits in its queues, closes them, and hands over
+ * what it has to other workers (handover.h); what can't be handed over goes on until that has ended or
+ * the deadline cuts it. Told to stop, it cuts at once. `leave_if_done` is the one way out.
  */
 #include "worker/worker.h"
 
@@ -16,8 +16,10 @@
 #include "service/service.h"
 #include "systemd/journal.h"
 #include "worker/acceptor.h"
+#include "worker/channel.h"
 #include "worker/control_pipe.h"
 #include "worker/episode.h"
+#include "worker/handover.h"
 #include "worker/inheritance.h"
 #include "worker/settings.h"
 #include "worker/status_pipe.h"
@@ -31,10 +33,11 @@
 #include <sysexits.h>
 
 /*
- * Messages, timers and signals are URGENT, connections are not. The loop looks for urgent events at
- * least so often, whatever the number of busy connections.
+ * Messages, timers and signals are URGENT, connections are not; what hands them over is between. The loop looks for
+ * events that are above connections at least so often, whatever the number of busy ones. (Connections have libevent's
+ * default, which is half of PRIORITIES. There is nothing below.)
  */
-enum { PRIORITY_URGENT, PRIORITY_CONNECTIONS, PRIORITIES };
+enum { PRIORITY_URGENT, PRIORITY_HANDOFF, PRIORITY_CONNECTIONS, PRIORITIES = 2 * PRIORITY_CONNECTIONS };
 #define DISPATCH_INTERVAL_US (5 * US_PER_MS)
 
 /* How long the last line may take to get out. */
@@ -57,12 +60,14 @@ struct worker {
 	const struct service_ops *service_ops;
 	void *service;
 	struct acceptor *acceptor;
+	struct handover handover;
+	struct channel *channel; /* NULL: the master knows no handoff */
 	struct control_pipe *control;
 	struct status_pipe *status;
 	struct event *on_term, *heartbeat, *deadline;
-	uint64_t connections;   /* open now */
-	uint64_t finished, cut; /* ended since the drain began */
-	struct episode crowd;   /* limits.connections is reached */
+	uint64_t connections;           /* open now */
+	uint64_t finished, handed, cut; /* gone since the drain began */
+	struct episode crowd;           /* limits.connections is reached */
 };
 
 /* ---- the way out ---- */
@@ -85,9 +90,10 @@ leave_if_done(struct worker *w)
 		return;
 	w->state = WORKER_LEAVING;
 	event_del(w->deadline);
-	log_debug("drained: %" PRIu64 " finished, %" PRIu64 " cut", w->finished, w->cut);
+	log_debug("drained: %" PRIu64 " finished, %" PRIu64 " handed over, %" PRIu64 " cut", w->finished,
+		w->handed, w->cut);
 	event_base_loopexit(w->host.base, &timeout);
-	status_pipe_drained(w->status, w->finished, 0, w->cut);
+	status_pipe_drained(w->status, w->finished, w->handed, w->cut);
 	status_pipe_when_empty(w->status, on_said_all, w);
 }
 
@@ -111,8 +117,9 @@ worker_drain(struct worker *w, uint64_t within_us)
 		log_debug("draining: %" PRIu64 " connections, within %.3f s", w->connections,
 			(double)within_us / US_PER_SEC);
 		w->state = WORKER_DRAINING;
-		if (w->service_ops->drain)
-			w->service_ops->drain(w->service);
+		if (w->channel)
+			channel_read(w->channel); /* the ways out were passed before `drain` was said */
+		handover_begin(&w->handover);
 	}
 	leave_if_done(w);
 }
@@ -120,7 +127,7 @@ worker_drain(struct worker *w, uint64_t within_us)
 static void
 worker_cut(struct worker *w)
 {
-	w->service_ops->cut(w->service);
+	handover_cut(&w->handover);
 	leave_if_done(w);
 }
 
@@ -229,10 +236,12 @@ static int
 on_connection(int fd, void *arg)
 {
 	struct worker *w = arg;
-	int r = w->service_ops->accept(w->service, fd);
+	struct service_connection *connection;
+	int r = w->service_ops->accept(w->service, fd, &connection);
 
 	if (r < 0)
 		return r;
+	handover_add(&w->handover, connection);
 	w->connections++;
 	counters_add(w->host.counters, COUNTER_CONNECTIONS, 1);
 	counters_add(w->host.counters, COUNTER_ACCEPTED, 1);
@@ -251,10 +260,11 @@ on_deaf(void *arg)
 
 /* of service_host */
 static void
-on_ended(struct service_host *host, bool cut)
+on_ended(struct service_host *host, struct service_connection *connection, bool cut)
 {
 	struct worker *w = (struct worker *)host;
 
+	handover_remove(&w->handover, connection);
 	w->connections--;
 	counters_sub(host->counters, COUNTER_CONNECTIONS, 1);
 	counters_add(host->counters, cut ? COUNTER_CUT : COUNTER_FINISHED, 1);
@@ -267,6 +277,60 @@ on_ended(struct service_host *host, bool cut)
 	else
 		w->finished++;
 	leave_if_done(w);
+}
+
+/* of service_host */
+static void
+on_movable(struct service_host *host, struct service_connection *connection)
+{
+	struct worker *w = (struct worker *)host;
+
+	handover_movable(&w->handover, connection);
+}
+
+/* ---- connections that come and go ---- */
+
+/* of handover_handler */
+static void
+on_adopted(void *arg)
+{
+	struct worker *w = arg;
+
+	w->connections++;
+	counters_add(w->host.counters, COUNTER_CONNECTIONS, 1);
+	counters_add(w->host.counters, COUNTER_HANDED_IN, 1);
+	heed_limit(w);
+}
+
+/* of handover_handler */
+static void
+on_handed(void *arg)
+{
+	struct worker *w = arg;
+
+	w->connections--;
+	w->handed++;
+	counters_sub(w->host.counters, COUNTER_CONNECTIONS, 1);
+	counters_add(w->host.counters, COUNTER_HANDED_OUT, 1);
+	leave_if_done(w);
+}
+
+/* of channel_handler */
+static void
+on_outbox(int fd, uint64_t share, void *arg)
+{
+	struct worker *w = arg;
+
+	handover_add_outbox(&w->handover, fd, share);
+}
+
+/* of channel_handler */
+static void
+on_inbox(int fd, void *arg)
+{
+	struct worker *w = arg;
+
+	handover_add_inbox(&w->handover, fd);
 }
 
 /* ---- the start ---- */
@@ -422,6 +486,30 @@ configure(struct worker *w)
 	return EX_OK;
 }
 
+/* The service, and what hands its connections over. */
+static int
+open_service(struct worker *w)
+{
+	static const struct channel_handler channel_handler = { .on_outbox = on_outbox,
+		.on_inbox = on_inbox };
+	static const struct handover_handler handover_handler = { .on_adopted = on_adopted,
+		.on_handed = on_handed };
+	int r;
+
+	w->host.slot = w->inherited.slot;
+	w->host.generation = w->inherited.generation;
+	r = w->service_ops->start(&w->host, &w->service);
+	if (r < 0)
+		return fail(
+			w, EX_OSERR, "the service %s cannot start: %s", w->service_ops->type, strerror(-r));
+	handover_init(&w->handover, w->host.base, PRIORITY_HANDOFF, w->service_ops, w->service,
+		&handover_handler, w);
+	if (w->inherited.handoff_fd < 0)
+		return EX_OK;
+	w->channel = channel_new(w->host.base, w->inherited.handoff_fd, &channel_handler, w);
+	return w->channel ? EX_OK : fail(w, EX_OSERR, "no memory for the handoff channel");
+}
+
 static int
 open_parts(struct worker *w)
 {
@@ -430,7 +518,6 @@ open_parts(struct worker *w)
 	static const struct control_handler control_handler = {
 		.on_drain = on_drain, .on_stop = on_stop, .on_end = on_master_gone
 	};
-	int r;
 
 	w->host.counters = counters_map(w->inherited.stats_fd);
 	if (!w->host.counters)
@@ -440,11 +527,7 @@ open_parts(struct worker *w)
 	w->control = control_pipe_new(w->host.base, w->inherited.control_fd, &control_handler, w);
 	if (!w->acceptor || !w->control)
 		return fail(w, EX_OSERR, "no memory for the events");
-	r = w->service_ops->start(&w->host, &w->service);
-	if (r < 0)
-		return fail(
-			w, EX_OSERR, "the service %s cannot start: %s", w->service_ops->type, strerror(-r));
-	return EX_OK;
+	return open_service(w);
 }
 
 static void
@@ -483,6 +566,8 @@ worker_done(struct worker *w)
 {
 	struct event *const events[] = { w->on_term, w->heartbeat, w->deadline };
 
+	channel_free(w->channel);
+	handover_done(&w->handover);
 	if (w->service)
 		w->service_ops->stop(w->service);
 	acceptor_free(w->acceptor);
@@ -503,8 +588,8 @@ int
 worker_run(const char *version)
 {
 	struct worker w = {
-		.host = { .ended = on_ended },
-		.inherited = { .control_fd = -1, .status_fd = -1, .config_fd = -1, .stats_fd = -1 },
+		.host = { .ended = on_ended, .movable = on_movable },
+		.inherited = INHERITANCE_NONE,
 	};
 	int status;
 

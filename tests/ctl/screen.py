@@ -23,7 +23,9 @@ class Terminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         env = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR", "LC_ALL")}
         env.update({"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **environment})
-        self.process = subprocess.Popen(arguments, stdin=slave, stdout=slave, stderr=slave, env=env)
+        # a shell that runs the tests in the background lets them ignore SIGINT, which would be inherited
+        take_interrupts = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+        self.process = subprocess.Popen(arguments, stdin=slave, stdout=slave, stderr=slave, env=env, preexec_fn=take_interrupts)
         os.close(slave)
         self.master = master
         self.raw = ""

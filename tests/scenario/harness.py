@@ -274,6 +274,10 @@ def _value(value):
     return "( " + ", ".join(_value(v) for v in value) + " )"
 
 
+# Workers that leave serve their connections to the end, instead of handing them over: for tests of what that takes.
+KEEP = {"handoff": False}
+
+
 def config(port=None, **options):
     """The text of a configuration: two workers of the hello service, unless told otherwise. None leaves an option out."""
     settings = {"workers": 2, "drain_timeout": 10, "service": {"type": "hello"}, "user": workers_user()}
@@ -538,7 +542,8 @@ class Hostile:
             os.fchmod(file.fileno(), mode)
         os.rename(path + ".new", path)
 
-    def install(self, text=f'#!/bin/sh\nexec {PYTHON} -IS "${{0%/*}}/hostile_worker.py" "${{0%/*}}" "{WORKER}" "$@"\n', mode=0o755):
+    # (bash, since dash leaves the script's own descriptor open where that is 10)
+    def install(self, text=f'#!/bin/bash\nexec {PYTHON} -IS "${{0%/*}}/hostile_worker.py" "${{0%/*}}" "{WORKER}" "$@"\n', mode=0o755):
         """Puts the program there, or another one in its place."""
         self._put(self.program, text, mode)
 

@@ -15,7 +15,7 @@ import harness
 import pytest
 from control import (EX_NOPERM, EXIT, GRACEFULCTL, NOBODY, STATUS, Events, ReadyCount, as_nobody, ask, connect, counted, ctl,
                      ctl_end, ctl_start, curl, get, metrics, socket_of)
-from harness import (LOAD, Client, Load, assert_no_failure, config, descriptors, free_port, load_text, private_kb, scaled,
+from harness import (KEEP, LOAD, Client, Load, assert_no_failure, config, descriptors, free_port, load_text, private_kb, scaled,
                      wait_until)
 
 ROLL = {"ready_timeout": 1}  # for those that hang
@@ -279,7 +279,7 @@ def test_status_is_as_documented(start, port, figure):
 
 
 def test_draining_worker_explains_itself(start, port, figure):
-    daemon = start(config(port, workers=1, drain_timeout=60))
+    daemon = start(config(port, workers=1, drain_timeout=60, roll=KEEP))
     with Client(port).ask():
         old = daemon.pids()[0]
         assert curl(daemon, "/v1/reload", {"wait": "no"}) == (202, {"id": 1})
@@ -408,12 +408,12 @@ def test_who_never_reads_events_is_cut_off(start, port, figure):
 # -- live options
 
 def test_shorter_drain_timeout_applies_to_a_drain_under_way(start, port, figure):
-    daemon = start(config(port, workers=1, drain_timeout=100))
+    daemon = start(config(port, workers=1, drain_timeout=100, roll=KEEP))
     with Client(port).ask() as client:
         first = ctl_start(daemon, "reload")
         daemon.wait_line(r"ready -> draining")
         began = time.monotonic()
-        daemon.write(config(port, workers=1, drain_timeout=0.2))
+        daemon.write(config(port, workers=1, drain_timeout=0.2, roll=KEEP))
         status, text = ctl(daemon, "reload")
         assert client.end() in ("closed", "reset")
     answers = [ctl_end(first), (status, text)]

@@ -6,11 +6,16 @@ import time
 
 import pytest
 
-from harness import Client, config, server_pids
+from harness import KEEP, Client, server_pids
+from harness import config as any_config
 
 # The worker's own word that it drains: it has accepted who waited, and listens no more. From then on its ends are counted.
 DRAINS = r"gracefuld-worker\[({pid})\] debug: draining: "
 DEBUG = {"level": "debug"}
+
+
+def config(port, **options):
+    return any_config(port, roll=KEEP, **options)
 
 
 def connect_to_all(daemon, port):

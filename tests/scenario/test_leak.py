@@ -99,7 +99,8 @@ def check_contract(hostile, slot, listeners):
     assert len(env["LISTEN_FDNAMES"].split(":")) == listeners
     assert env["GRACEFULD_SLOT"] == str(slot)
     rest = {int(env[f"GRACEFULD_{name}_FD"]): what for name, what in (
-        ("CONTROL", "pipe:"), ("STATUS", "pipe:"), ("CONFIG", "/memfd:"), ("STATS", "/memfd:"))}
+        ("CONTROL", "pipe:"), ("STATUS", "pipe:"), ("CONFIG", "/memfd:"), ("STATS", "/memfd:"),
+        ("HANDOFF", "socket:"))}
     expected = {0: "/dev/null", **{3 + n: "socket:" for n in range(listeners)}, **rest}
     for number, what in expected.items():
         assert fds[number].startswith(what), (number, fds)
@@ -128,7 +129,11 @@ def test_parked_sockets_are_inherited_too(start, port, hostile):
     daemon = start(config(port, workers=4), worker=hostile.program)
     hostile.plan("report")
     assert daemon.reload(config(port, workers=2)).word == "applied"
-    sockets = [what for slot in (0, 1) for what in born_with(hostile, slot)[0].values() if what.startswith("socket:")]
+    sockets = []
+    for slot in (0, 1):
+        fds, env = born_with(hostile, slot)
+        sockets += [fds[3 + n] for n in range(int(env["LISTEN_FDS"]))]
+    assert all(what.startswith("socket:") for what in sockets), sockets
     assert len(sockets) == len(set(sockets)) == 4
     for _ in range(50):
         with Client(port) as client:

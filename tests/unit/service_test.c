@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,14 +22,18 @@ struct scene {
 	struct counters counters;
 	const struct service_ops *ops;
 	void *service;
+	struct service_connection *connection; /* NULL: it has ended */
 	int client;
 	int finished, cut;
 };
 
 static void
-on_ended(struct service_host *host, bool cut)
+on_ended(struct service_host *host, struct service_connection *connection, bool cut)
 {
 	struct scene *scene = (struct scene *)host;
+
+	assert_ptr_equal(connection, scene->connection);
+	scene->connection = NULL;
 
 	if (cut)
 		scene->cut++;
@@ -49,7 +54,7 @@ open_scene(struct scene *scene, const char *type)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
 	assert_int_equal(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
 	assert_int_equal(setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
-	assert_int_equal(scene->ops->accept(scene->service, ends[0]), 0);
+	assert_int_equal(scene->ops->accept(scene->service, ends[0], &scene->connection), 0);
 	scene->client = ends[1];
 }
 
@@ -204,23 +209,21 @@ client_that_vanishes_has_finished(void **state)
 }
 
 static void
-cut_closes_every_connection(void **state)
+cut_closes_the_connection(void **state)
 {
 	struct scene scene;
-	int ends[2];
 	char byte;
 
 	(void)state;
 	open_scene(&scene, "hello");
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
-	assert_int_equal(scene.ops->accept(scene.service, ends[0]), 0);
-	assert_int_equal(write(ends[1], "x", 1), 1); /* also one that is ready */
-	scene.ops->cut(scene.service);
-	assert_int_equal(scene.cut, 2);
+	assert_int_equal(write(scene.client, "x", 1), 1); /* so that it is ready */
+	scene.ops->cut(scene.connection);
+	assert_int_equal(scene.cut, 1);
 	assert_int_equal(scene.finished, 0);
-	assert_int_equal(read(scene.client, &byte, 1), 0);
+	assert_int_equal(
+		read(scene.client, &byte, 1), -1); /* what it had sent was not read, so it is reset */
+	assert_int_equal(errno, ECONNRESET);
 	turn(&scene, 1);
-	close(ends[1]);
 	close_scene(&scene);
 }
 
@@ -254,7 +257,7 @@ main(void)
 		cmocka_unit_test(hello_waits_for_a_client_that_does_not_read),
 		cmocka_unit_test(echo_is_exact_in_any_rhythm),
 		cmocka_unit_test(client_that_vanishes_has_finished),
-		cmocka_unit_test(cut_closes_every_connection),
+		cmocka_unit_test(cut_closes_the_connection),
 		cmocka_unit_test(work_for_one_event_is_bounded),
 	};
 

@@ -1,0 +1,105 @@
+/*
+ * The worker's end of its handoff channel.
+ */
+#include "worker/channel.h"
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/socket.h"
+#include "base/text.h"
+#include "ipc/message.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct channel {
+	struct event *readable;
+	const struct channel_handler *handler;
+	void *arg;
+};
+
+/* A packet is one line with one descriptor. What is not understood is ignored: nothing is lost but a handoff. */
+static void
+take_packet(struct channel *channel, char *line, size_t len, int *fd)
+{
+	char shown[256];
+	struct message message;
+	const char *error = "no line";
+	int r = -EBADMSG;
+
+	text_escape(shown, sizeof(shown), line, len);
+	if (len > 0 && line[len - 1] == '\n') {
+		line[len - 1] = '\0';
+		r = message_parse(line, MESSAGE_WITH_FD, &message, &error);
+	}
+	if (r < 0)
+		log_error("not a message on the handoff channel (%s): %s", error, shown);
+	else if (*fd < 0)
+		log_error("a message on the handoff channel without its descriptor: %s", shown);
+	else if (message.type == MESSAGE_OUTBOX)
+		channel->handler->on_outbox(take_fd(fd), message.share, channel->arg);
+	else if (message.type == MESSAGE_INBOX)
+		channel->handler->on_inbox(take_fd(fd), channel->arg);
+}
+
+void
+channel_read(struct channel *channel)
+{
+	int fd = event_get_fd(channel->readable);
+	char line[MESSAGE_MAX];
+
+	for (;;) {
+		cleanup_fd int passed = -1;
+		size_t n = 1;
+		ssize_t len = socket_receive(fd, line, sizeof(line), &passed, &n);
+
+		if (len == -EAGAIN || len == -EINTR)
+			return;
+		if (len == -EMFILE || len == -EMSGSIZE) {
+			log_warning("a packet on the handoff channel is lost: %s", strerror((int)-len));
+			continue;
+		}
+		if (len <= 0) {
+			event_del(channel->readable); /* the master has gone; its pipe tells that */
+			return;
+		}
+		take_packet(channel, line, (size_t)len, &passed);
+	}
+}
+
+/* event: the channel has something, or its end */
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	channel_read(arg);
+}
+
+struct channel *
+channel_new(struct event_base *base, int fd, const struct channel_handler *handler, void *arg)
+{
+	struct channel *channel = calloc(1, sizeof(*channel));
+
+	if (!channel)
+		return NULL;
+	channel->handler = handler;
+	channel->arg = arg;
+	channel->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, channel);
+	if (!channel->readable || event_priority_set(channel->readable, 0) < 0 ||
+		event_add(channel->readable, NULL) < 0) {
+		channel_free(channel);
+		return NULL;
+	}
+	return channel;
+}
+
+void
+channel_free(struct channel *channel)
+{
+	if (!channel)
+		return;
+	if (channel->readable)
+		event_free(channel->readable);
+	free(channel);
+}

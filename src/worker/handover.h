@@ -1,0 +1,69 @@
+/*
+ * All connections of a worker, and where they go when it drains: to another worker, as soon as one takes them, or to their end.
+ *
+ *	          told to drain                  freeze: now
+ *	ACTIVE ────────────────────▶ LEAVING ───────────────▶ IN_TRANSIT ──adopted──▶ gone
+ *	                               ▲  │ not now                │
+ *	                       movable │  ▼                        │ refused, or nobody there
+ *	                             QUIESCING                     ▼
+ *	                               └──nobody there──────▶  RETIRED ──▶ ends here
+ *
+ * A worker that comes later still gets those that are RETIRED. handover.c's `move_to` is the one writer of a connection's state.
+ */
+#ifndef WORKER_HANDOVER_H
+#define WORKER_HANDOVER_H
+
+#include "service/service.h"
+#include "worker/inbox.h"
+#include "worker/outbox.h"
+
+#include <stdbool.h>
+
+struct handover_handler {
+	/* One connection more, of another worker's. */
+	void (*on_adopted)(void *arg);
+	/* One less: another worker has it. */
+	void (*on_handed)(void *arg);
+};
+
+struct handover {
+	struct event_base *base;
+	int priority; /* of the events that handing over takes */
+	const struct service_ops *ops;
+	void *service;
+	const struct handover_handler *handler;
+	void *arg;
+	struct service_connection_list
+		list[SERVICE_CONNECTION_STATES]; /* but IN_TRANSIT: those are in outboxes */
+	struct outbox_list outboxes;
+	struct inbox_list inboxes;
+	bool begun;
+};
+
+/* `ops` and `service` as they were started. */
+void handover_init(struct handover *handover, struct event_base *base, int priority,
+	const struct service_ops *ops, void *service, const struct handover_handler *handler, void *arg);
+
+/* Frees; there must be no connections. All zero is fine. */
+void handover_done(struct handover *handover);
+
+/* A connection that was accepted from a client. */
+void handover_add(struct handover *handover, struct service_connection *connection);
+
+/* One that has ended (service_host.ended). */
+void handover_remove(struct handover *handover, struct service_connection *connection);
+
+/* One that was busy is no more (service_host.movable). */
+void handover_movable(struct handover *handover, struct service_connection *connection);
+
+/* A way out, or in. The descriptor is taken. */
+void handover_add_outbox(struct handover *handover, int fd, uint64_t share);
+void handover_add_inbox(struct handover *handover, int fd);
+
+/* The worker drains, and has accepted its last: every connection leaves, now or later. Takes over no more from others. */
+void handover_begin(struct handover *handover);
+
+/* Every connection that is still here is cut. */
+void handover_cut(struct handover *handover);
+
+#endif

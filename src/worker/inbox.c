@@ -1,0 +1,123 @@
+/*
+ * One way in.
+ */
+#include "worker/inbox.h"
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/socket.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* One offer, and what became of it. */
+struct batch {
+	struct handoff_offer offer;
+	struct handoff_answer answers[HANDOFF_RECORDS_MAX];
+	struct service_connection *adopted[HANDOFF_RECORDS_MAX]; /* NULL: refused */
+};
+
+static void
+adopt_all(struct inbox *inbox, struct batch *batch)
+{
+	for (size_t i = 0; i < batch->offer.n; i++) {
+		struct handoff_record *record = &batch->offer.record[i];
+		int r = inbox->handler->adopt(record, &batch->adopted[i], inbox->arg);
+
+		if (r < 0) {
+			batch->adopted[i] = NULL;
+			log_debug("handoff: a connection is refused: %s", strerror(-r));
+		}
+		batch->answers[i] = (struct handoff_answer){ .id = record->id, .adopted = r == 0 };
+	}
+}
+
+/*
+ * Answers, and only then begins. The socket has room: there is no more than a window of answers in it, which is a few kB.
+ */
+static int
+answer_all(struct inbox *inbox, struct batch *batch)
+{
+	unsigned char data[HANDOFF_MESSAGE_MAX];
+	size_t len = handoff_answers_write(data, batch->answers, batch->offer.n);
+	int r = socket_send(inbox->fd, data, len, NULL, 0);
+
+	for (size_t i = 0; i < batch->offer.n; i++) {
+		struct service_connection *connection = batch->adopted[i];
+
+		if (connection && r == 0)
+			inbox->handler->on_adopted(connection, inbox->arg);
+		else if (connection)
+			inbox->handler->on_lost(connection, inbox->arg);
+	}
+	return r;
+}
+
+/* Takes one packet. 0; or negative errno, and the inbox is at its end. */
+static int
+take_offer(struct inbox *inbox)
+{
+	unsigned char data[HANDOFF_MESSAGE_MAX];
+	int fds[SOCKET_FDS_MAX], r;
+	size_t n_fds = SOCKET_FDS_MAX;
+	ssize_t len = socket_receive(inbox->fd, data, sizeof(data), fds, &n_fds);
+	struct batch batch;
+
+	if (len == -EAGAIN || len == -EINTR)
+		return 0;
+	if (len <= 0)
+		return len < 0 ? (int)len : -EPIPE;
+	r = handoff_offer_read(&batch.offer, data, (size_t)len, fds, n_fds);
+	if (r < 0)
+		return r;
+	adopt_all(inbox, &batch);
+	r = answer_all(inbox, &batch);
+	handoff_offer_done(&batch.offer);
+	return r;
+}
+
+/* event: an offer, or the end. One at a time: those that were adopted want their turn. */
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct inbox *inbox = arg;
+	int r = take_offer(inbox);
+
+	(void)fd;
+	(void)what;
+	if (r == 0)
+		return;
+	if (r != -EPIPE && r != -ECONNRESET)
+		log_warning("handoff: no further connections are taken over: %s", strerror(-r));
+	inbox->handler->on_end(inbox, inbox->arg);
+}
+
+struct inbox *
+inbox_new(struct event_base *base, int priority, int fd, const struct inbox_handler *handler, void *arg)
+{
+	struct inbox *inbox = calloc(1, sizeof(*inbox));
+
+	if (!inbox)
+		return NULL;
+	*inbox = (struct inbox){ .handler = handler, .arg = arg, .fd = -1 };
+	inbox->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, inbox);
+	if (!inbox->readable || event_priority_set(inbox->readable, priority) < 0 ||
+		event_add(inbox->readable, NULL) < 0) {
+		inbox_free(inbox);
+		return NULL;
+	}
+	inbox->fd = fd;
+	return inbox;
+}
+
+void
+inbox_free(struct inbox *inbox)
+{
+	if (!inbox)
+		return;
+	if (inbox->readable)
+		event_free(inbox->readable);
+	fd_close(&inbox->fd);
+	free(inbox);
+}
