@@ -127,24 +127,38 @@ http_connection_end(struct http_connection *connection, enum http_end why)
 	http_connection_free(connection);
 }
 
-/* Is the deadline of this phase the client's, so that it goes on counting in another process? */
-static bool
-has_client_deadline(enum http_phase phase)
+/*
+ * What the client has to do, and until when, so that it goes on counting in another process, or here, after it was
+ * frozen. In GRACE it is what it was before.
+ */
+static void
+note_client_deadline(struct http_connection *connection)
 {
-	return phase == HTTP_PHASE_IDLE || phase == HTTP_PHASE_HEAD || phase == HTTP_PHASE_BODY ||
-	       phase == HTTP_PHASE_SEND;
+	switch (connection->phase) {
+	case HTTP_PHASE_IDLE:
+	case HTTP_PHASE_HEAD:
+	case HTTP_PHASE_BODY:
+	case HTTP_PHASE_SEND:
+		connection->client_phase = connection->phase;
+		connection->client_due_us = connection->deadline.at_us;
+		break;
+	case HTTP_PHASE_GRACE:
+		break;
+	default:
+		connection->client_phase = HTTP_PHASE_NEW;
+		break;
+	}
 }
 
 void
 http_connection_thaw(struct http_connection *connection)
 {
 	struct http_deadlines *deadlines = &connection->server->deadlines;
-	enum http_phase phase = connection->frozen_phase;
+	enum http_phase phase = connection->client_phase;
 
 	connection->phase = phase;
-	if (phase != HTTP_PHASE_NEW && connection->frozen_left_us > 0)
-		http_deadlines_set_within(
-			deadlines, &connection->deadline, phase, connection->frozen_left_us);
+	if (phase != HTTP_PHASE_NEW && connection->client_due_us > 0)
+		http_deadlines_set_at(deadlines, &connection->deadline, phase, connection->client_due_us);
 	else if (phase != HTTP_PHASE_NEW)
 		http_deadlines_set(deadlines, &connection->deadline, phase);
 	http_connection_wake(connection, EV_READ);
@@ -153,10 +167,7 @@ http_connection_thaw(struct http_connection *connection)
 void
 http_connection_freeze(struct http_connection *connection)
 {
-	bool counts = has_client_deadline(connection->phase);
-
-	connection->frozen_phase = counts ? connection->phase : HTTP_PHASE_NEW;
-	connection->frozen_left_us = counts ? http_deadline_left_us(&connection->deadline) : 0;
+	note_client_deadline(connection);
 	event_del(&connection->event);
 	connection->interest = 0;
 	connection->phase = HTTP_PHASE_FROZEN;
@@ -465,6 +476,8 @@ connection_set_phase(struct http_connection *connection, enum http_phase phase, 
 		interest = EV_WRITE;
 	if (phase == HTTP_PHASE_LINGER)
 		interest = EV_READ;
+	if (phase == HTTP_PHASE_GRACE)
+		note_client_deadline(connection);
 	if (phase != connection->phase || progress)
 		http_deadlines_set(&connection->server->deadlines, &connection->deadline, phase);
 	connection->phase = phase;

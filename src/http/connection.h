@@ -61,9 +61,9 @@ struct http_connection {
 	int error;         /* negative errno: to be closed at the end of the turn */
 	short interest;    /* what `event` waits for */
 	enum http_phase phase;
-	enum http_phase
-		frozen_phase;    /* what it waited for when it was frozen; NEW: nothing with a deadline */
-	uint64_t frozen_left_us; /* … and how much longer; 0: there was no deadline */
+	/* When it was frozen, or entered GRACE: what it waited for (NEW: nothing that is the client's turn) … */
+	enum http_phase client_phase;
+	uint64_t client_due_us; /* … and until when, clock_now_us; 0: without end */
 	enum http_stage stage;
 	enum http_ending ending;
 	bool starved;   /* `input` has no complete request: to read more is the only way on */

@@ -127,38 +127,28 @@ on_own_timer(evutil_socket_t fd, short what, void *arg)
 }
 
 void
-http_deadlines_set_within(
-	struct http_deadlines *deadlines, struct http_deadline *deadline, unsigned list, uint64_t left_us)
+http_deadlines_set_at(
+	struct http_deadlines *deadlines, struct http_deadline *deadline, unsigned list, uint64_t at_us)
 {
+	uint64_t now_us = clock_now_us(), left_us = at_us > now_us ? at_us - now_us : 0;
 	struct timeval left = clock_timeval(left_us);
 	struct http_deadline_timer *timer = NULL;
 
 	http_deadlines_unset(deadlines, deadline);
 	if (left_us < deadlines->timeout_us[list])
 		timer = malloc(sizeof(*timer));
-	if (!timer) {
-		http_deadlines_set(deadlines, deadline, list);
-		return;
+	if (timer) {
+		timer->deadlines = deadlines;
+		timer->deadline = deadline;
 	}
-	timer->deadlines = deadlines;
-	timer->deadline = deadline;
-	if (evtimer_assign(&timer->event, event_get_base(&deadlines->timer), on_own_timer, timer) < 0 ||
+	if (!timer ||
+		evtimer_assign(&timer->event, event_get_base(&deadlines->timer), on_own_timer, timer) < 0 ||
 		event_add(&timer->event, &left) < 0) {
 		free(timer);
 		http_deadlines_set(deadlines, deadline, list);
 		return;
 	}
 	deadline->timer = timer;
-	deadline->at_us = clock_now_us() + left_us;
+	deadline->at_us = at_us;
 	deadline->list = list;
-}
-
-uint64_t
-http_deadline_left_us(const struct http_deadline *deadline)
-{
-	uint64_t now_us = clock_now_us();
-
-	if (deadline->at_us == 0)
-		return 0;
-	return deadline->at_us > now_us ? deadline->at_us - now_us : 1;
 }

@@ -46,14 +46,11 @@ void http_deadlines_done(struct http_deadlines *deadlines);
 void http_deadlines_set(struct http_deadlines *deadlines, struct http_deadline *deadline, unsigned list);
 
 /*
- * The same, but it comes earlier: within `left_us`. It has a timer of its own then, as it would be out of order in its
- * list; so this is for few, or not for long. Without memory for that, it comes when all others of its list do.
+ * The same, but it comes at `at_us`, if that is earlier. It has a timer of its own then, as it would be out of order
+ * in its list; so this is for few, or not for long. Without memory for that, it comes when all others of its list do.
  */
-void http_deadlines_set_within(
-	struct http_deadlines *deadlines, struct http_deadline *deadline, unsigned list, uint64_t left_us);
-
-/* How long it is until then, at least 1; 0: it isn't set. */
-uint64_t http_deadline_left_us(const struct http_deadline *deadline);
+void http_deadlines_set_at(
+	struct http_deadlines *deadlines, struct http_deadline *deadline, unsigned list, uint64_t at_us);
 
 /* It isn't set any more. */
 void http_deadlines_unset(struct http_deadlines *deadlines, struct http_deadline *deadline);

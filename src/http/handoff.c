@@ -33,8 +33,8 @@ http_handoff_freeze(struct http_connection *connection, struct http_handoff *ret
 		.file_left = output->file >= 0 ? output->left : 0,
 		.requests = connection->requests,
 		.ending = connection->ending,
-		.phase = connection->frozen_phase,
-		.left_us = connection->frozen_left_us,
+		.phase = connection->client_phase,
+		.due_us = connection->client_due_us,
 		.continued = connection->continued,
 	};
 	return 0;
@@ -98,8 +98,8 @@ http_handoff_adopt(
 	connection->requests = state->requests;
 	connection->ending = (enum http_ending)state->ending;
 	connection->continued = state->continued;
-	connection->frozen_phase = (enum http_phase)state->phase;
-	connection->frozen_left_us = state->left_us;
+	connection->client_phase = (enum http_phase)state->phase;
+	connection->client_due_us = state->due_us;
 	*ret = connection;
 	return 0;
 }

@@ -75,9 +75,15 @@ service_check(const struct config *config, struct problems *problems)
 }
 
 void
-service_close(const struct service_connection *connection, int fd)
+service_hang_up(const struct service_connection *connection, int fd)
 {
 	if (connection->lent)
 		shutdown(fd, SHUT_RDWR);
+}
+
+void
+service_close(const struct service_connection *connection, int fd)
+{
+	service_hang_up(connection, fd);
 	close(fd);
 }

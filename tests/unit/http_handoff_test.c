@@ -539,11 +539,11 @@ the_time_that_is_left_is_a_part_of_the_state(void **state)
 	fixture_pump(p->f);
 	assert_int_equal(http_handoff_freeze(the_connection(p), &handoff), 0);
 	assert_int_equal(handoff.phase, 2); /* as it will be for ever */
-	assert_in_range(handoff.left_us, 1, limits.head_us);
+	assert_in_range(handoff.due_us, clock_now_us() + 1, clock_now_us() + limits.head_us);
 	limits.head_us = 100000;
 	limit_both(p, &limits);
 	handoff = (struct http_handoff){
-		.file = -1, .input = HTTP_TEXT("GET"), .phase = 2, .left_us = 60000000
+		.file = -1, .input = HTTP_TEXT("GET"), .phase = 2, .due_us = UINT64_MAX
 	};
 	assert_int_equal(http_handoff_adopt(p->other, fixture_pair(p->f, 0), &handoff, &connection), 0);
 	http_handoff_thaw(connection);
@@ -563,7 +563,7 @@ what_has_come_is_served_though_the_time_is_over(void **state)
 	limits.head_us = limits.body_us = limits.idle_us = 60000000;
 	limit_both(p, &limits);
 	for (size_t i = 0; i < ARRAY_LEN(phases); i++) {
-		struct http_handoff handoff = { .file = -1, .phase = phases[i], .left_us = 1, .requests = 1 };
+		struct http_handoff handoff = { .file = -1, .phase = phases[i], .due_us = 1, .requests = 1 };
 		struct http_connection *connection;
 
 		if (i > 0)

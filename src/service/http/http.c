@@ -5,13 +5,14 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "http/server.h"
+#include "http/handoff.h"
 #include "service/http/access_log.h"
 #include "service/http/files.h"
 #include "service/http/options.h"
 #include "service/http/welcome.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 struct site {
@@ -25,10 +26,17 @@ struct site {
 
 /* What is kept for a connection beside the layer's own state. */
 struct visitor {
+	struct service_connection host; /* first: the host's part */
 	struct site *site;
 	struct http_connection *connection;
 	char client[]; /* with the access log only */
 };
+
+static struct visitor *
+visitor_of(struct service_connection *host)
+{
+	return (struct visitor *)host;
+}
 
 /* ---- of http_handler ---- */
 
@@ -74,9 +82,21 @@ static void
 on_closed(struct http_connection *connection, enum http_end why, void *arg)
 {
 	struct site *site = arg;
+	struct visitor *visitor = http_connection_data(connection);
 
-	free(http_connection_data(connection));
-	site->host->ended(site->host, why == HTTP_END_CUT || why == HTTP_END_FAILED);
+	service_hang_up(&visitor->host, http_connection_fd(connection));
+	site->host->ended(site->host, &visitor->host, why == HTTP_END_CUT || why == HTTP_END_FAILED);
+	free(visitor);
+}
+
+/* No page answers late, so nothing here makes a connection busy for longer than its turn; but a later one might. */
+static void
+on_released(struct http_connection *connection, void *arg)
+{
+	struct site *site = arg;
+	struct visitor *visitor = http_connection_data(connection);
+
+	site->host->movable(site->host, &visitor->host);
 }
 
 /* ---- of service_ops ---- */
@@ -115,6 +135,7 @@ site_open(struct site *site)
 	static const struct http_handler handler = { .name = "http",
 		.on_request = on_request,
 		.on_closed = on_closed,
+		.on_released = on_released,
 		.on_refused = on_refused,
 		.on_traffic = on_traffic };
 	struct problems problems;
@@ -128,7 +149,7 @@ site_open(struct site *site)
 		r = open_files(site);
 	if (r < 0)
 		return r;
-	welcome_init(&site->welcome, 0, 0);
+	welcome_init(&site->welcome, site->host->slot, site->host->generation);
 	http_options_limits(&site->options, &limits);
 	site->server = http_server_new(site->host->base, &limits, &handler, site);
 	return site->server ? 0 : -errno;
@@ -166,7 +187,7 @@ visitor_new(struct site *site, int fd)
 }
 
 static int
-site_accept(void *service, int fd)
+site_accept(void *service, int fd, struct service_connection **ret)
 {
 	struct site *site = service;
 	cleanup_free struct visitor *visitor = visitor_new(site, fd);
@@ -175,38 +196,183 @@ site_accept(void *service, int fd)
 	if (r < 0)
 		return r;
 	http_connection_set_data(visitor->connection, visitor);
-	(void)take_ptr(visitor);
+	*ret = &take_ptr(visitor)->host;
 	return 0;
 }
 
-/* for http_server_each */
 static void
-retire(struct http_connection *connection, void *arg)
+site_retire(struct service_connection *host)
 {
-	(void)arg;
-	http_connection_retire(connection);
+	http_connection_retire(visitor_of(host)->connection);
 }
 
 static void
-site_drain(void *service)
+site_cut(struct service_connection *host)
 {
-	struct site *site = service;
-
-	http_server_each(site->server, retire, NULL);
-}
-
-static void
-site_cut(void *service)
-{
-	struct site *site = service;
-
-	http_server_cut(site->server);
+	http_connection_close(visitor_of(host)->connection);
 }
 
 static void
 site_stop(void *service)
 {
 	site_free(service);
+}
+
+/* ---- handing over ---- */
+
+/* The fields; see handoff_version. What is 0 or empty is left out. The client's descriptor is followed by the file's. */
+enum {
+	TAG_INPUT =
+		HANDOFF_TAG_SERVICE_FIRST, /* bytes; these and the others are those of struct http_handoff */
+	TAG_OUTPUT,                        /* bytes */
+	TAG_FILE_OFFSET,                   /* number */
+	TAG_FILE_LEFT,                     /* number */
+	TAG_REQUESTS,                      /* number */
+	TAG_ENDING,                        /* number */
+	TAG_PHASE,                         /* number */
+	TAG_DUE,                           /* number */
+	TAG_CONTINUED,                     /* number: 1 */
+	TAG_END
+};
+
+static void
+put_number(struct handoff_writer *writer, unsigned tag, uint64_t value)
+{
+	if (value > 0)
+		handoff_put_number(writer, tag, value);
+}
+
+static void
+put_text(struct handoff_writer *writer, unsigned tag, struct http_text text)
+{
+	if (text.len > 0)
+		handoff_put_bytes(writer, tag, text.at, text.len);
+}
+
+static int
+site_freeze(struct service_connection *host, struct handoff_writer *writer)
+{
+	struct http_connection *connection = visitor_of(host)->connection;
+	struct http_handoff state;
+	int r = http_handoff_freeze(connection, &state);
+
+	if (r < 0)
+		return r;
+	handoff_put_fd(writer, http_connection_fd(connection));
+	if (state.file >= 0)
+		handoff_put_fd(writer, state.file);
+	handoff_writer_service(writer);
+	put_text(writer, TAG_INPUT, state.input);
+	put_text(writer, TAG_OUTPUT, state.output);
+	put_number(writer, TAG_FILE_OFFSET, (uint64_t)state.file_offset);
+	put_number(writer, TAG_FILE_LEFT, state.file_left);
+	put_number(writer, TAG_REQUESTS, state.requests);
+	put_number(writer, TAG_ENDING, state.ending);
+	put_number(writer, TAG_PHASE, state.phase);
+	put_number(writer, TAG_DUE, state.due_us);
+	put_number(writer, TAG_CONTINUED, state.continued);
+	return 0;
+}
+
+static void
+site_thaw(struct service_connection *host)
+{
+	http_handoff_thaw(visitor_of(host)->connection);
+}
+
+static void
+site_forget(struct service_connection *host)
+{
+	struct visitor *visitor = visitor_of(host);
+
+	http_handoff_forget(visitor->connection);
+	free(visitor);
+}
+
+/* Numbers as they came, and which fields there were. */
+struct fields {
+	struct http_text input, output;
+	uint64_t number[TAG_END]; /* by tag */
+	unsigned seen;            /* a bit for each tag */
+};
+
+static int
+read_field(struct fields *fields, const struct handoff_field *field)
+{
+	struct http_text bytes = { field->data, field->len };
+	unsigned bit;
+
+	if (field->tag < TAG_INPUT || field->tag >= TAG_END)
+		return -EBADMSG;
+	bit = 1u << (field->tag - TAG_INPUT);
+	if (fields->seen & bit)
+		return -EBADMSG;
+	fields->seen |= bit;
+	switch (field->tag) {
+	case TAG_INPUT:
+		fields->input = bytes;
+		return 0;
+	case TAG_OUTPUT:
+		fields->output = bytes;
+		return 0;
+	default:
+		return handoff_field_number(field, &fields->number[field->tag]);
+	}
+}
+
+/* 0 with *ret, whose file is the record's still; -EBADMSG. */
+static int
+read_state(struct handoff_record *record, struct http_handoff *ret)
+{
+	struct fields fields = { .seen = 0 };
+	const uint64_t *number = fields.number;
+	struct handoff_field field;
+	int r;
+
+	while ((r = handoff_next(record, &field)) > 0) {
+		r = read_field(&fields, &field);
+		if (r < 0)
+			return r;
+	}
+	if (r < 0 || record->n_fds < 1 || record->n_fds > 2 || number[TAG_FILE_OFFSET] > INT64_MAX ||
+		number[TAG_FILE_LEFT] > INT64_MAX - number[TAG_FILE_OFFSET] ||
+		number[TAG_ENDING] > UINT_MAX || number[TAG_PHASE] > UINT_MAX || number[TAG_CONTINUED] > 1)
+		return -EBADMSG;
+	*ret = (struct http_handoff){
+		.input = fields.input,
+		.output = fields.output,
+		.file = record->n_fds > 1 ? record->fd[1] : -1,
+		.file_offset = (off_t)number[TAG_FILE_OFFSET],
+		.file_left = number[TAG_FILE_LEFT],
+		.requests = number[TAG_REQUESTS],
+		.ending = (unsigned)number[TAG_ENDING],
+		.phase = (unsigned)number[TAG_PHASE],
+		.due_us = number[TAG_DUE],
+		.continued = number[TAG_CONTINUED],
+	};
+	return 0;
+}
+
+static int
+site_adopt(void *service, struct handoff_record *record, struct service_connection **ret)
+{
+	struct site *site = service;
+	cleanup_free struct visitor *visitor = NULL;
+	struct http_handoff state;
+	int r = read_state(record, &state);
+
+	if (r < 0)
+		return r;
+	visitor = visitor_new(site, record->fd[0]);
+	r = visitor ? http_handoff_adopt(site->server, record->fd[0], &state, &visitor->connection) : -ENOMEM;
+	if (r < 0)
+		return r == -EINVAL ? -EBADMSG : r;
+	http_connection_set_data(visitor->connection, visitor);
+	(void)take_fd(&record->fd[0]);
+	if (state.file >= 0)
+		(void)take_fd(&record->fd[1]);
+	*ret = &take_ptr(visitor)->host;
+	return 0;
 }
 
 const struct service_ops *
@@ -217,9 +383,14 @@ service_http(void)
 		.check = http_options_check,
 		.start = site_start,
 		.accept = site_accept,
-		.drain = site_drain,
+		.retire = site_retire,
 		.cut = site_cut,
 		.stop = site_stop,
+		.handoff_version = 1,
+		.freeze = site_freeze,
+		.thaw = site_thaw,
+		.forget = site_forget,
+		.adopt = site_adopt,
 	};
 
 	return &ops;
