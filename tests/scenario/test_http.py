@@ -395,6 +395,85 @@ def test_wrk_sees_no_error(start, port, folder):
     assert daemon.stop() == 0
 
 
+def read_reply(client):
+    """Head and body of one reply."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        byte = client.receive(1)
+        assert byte, head
+        head += byte
+    return head, client.receive(int(re.search(rb"Content-Length: (\d+)", head)[1]))
+
+
+def test_connections_outlive_their_workers(start, port, folder):
+    """Idle, never used, with half a head, half a body, or a request that nobody has read: all go on with the next worker."""
+    daemon = start(site(port, folder))
+    get = b"GET /small.json HTTP/1.1\r\n" + HOST + b"\r\n"
+    post = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 4\r\n\r\nbody"
+    with Client(port) as idle, Client(port) as fresh, Client(port) as half_head, Client(port) as half_body:
+        idle.send(get)
+        assert read_reply(idle)[1] == b'{"a": 1}\n'
+        for generation in range(2, 2 + scaled(5, least=2)):
+            half_head.send(get[:20])
+            half_body.send(post[:-2])
+            clients = [idle, fresh, half_head, half_body]
+            wait_until(lambda: all(c.server_pid(daemon.pids()) for c in clients), "all are accepted")
+            verdict = daemon.reload()
+            assert verdict.word == "applied" and verdict.cut == 0
+            wait_until(lambda g=generation: all(w.generation == g for w in daemon.workers()), "the old ones are gone")
+            half_head.send(get[20:])
+            half_body.send(post[-2:])
+            idle.send(get)
+            for client in (idle, half_head):
+                head, body = read_reply(client)
+                assert head.startswith(b"HTTP/1.1 200") and b"Connection" not in head and body == b'{"a": 1}\n'
+            assert read_reply(half_body)[0].startswith(b"HTTP/1.1 405")
+        fresh.send(get)
+        assert read_reply(fresh)[1] == b'{"a": 1}\n'
+
+
+def test_a_download_goes_on_through_reloads(start, port, folder):
+    """Byte for byte, by a client that takes its time: so each of many workers sends a part of it."""
+    daemon = start(site(port, folder))
+    huge = f"{folder}/huge.bin"
+    with open(huge, "wb") as file:
+        for i in range(32):
+            file.write(hashlib.sha256(b"%d" % i).digest() * 2**15)
+    with open(huge, "rb") as file:
+        expected = hashlib.file_digest(file, "sha256").digest()
+    seen = hashlib.sha256()
+    with Client(port) as client:
+        client.send(b"GET /huge.bin HTTP/1.1\r\n" + HOST + b"\r\n")
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += client.receive(1)
+        assert b"Connection" not in head
+        pids = set()
+        for _ in range(16):
+            seen.update(client.receive(2 * 2**20))
+            pids.add(wait_until(lambda: client.server_pid(daemon.pids()), "somebody has it"))
+            assert daemon.reload().word == "applied"
+        assert seen.digest() == expected
+        assert len(pids) > 4, pids
+        assert read_reply(client.send(b"GET /small.json HTTP/1.1\r\n" + HOST + b"\r\n"))[1] == b'{"a": 1}\n'
+
+
+def test_a_slow_client_gains_no_time_by_reloads(start, port):
+    """Reloads all the time, each within the limit: the client's time is over nonetheless."""
+    daemon = start(site(port, header_timeout=2))
+    with Client(port) as client:
+        client.send(b"GET / HTTP/1.1\r\n")
+        wait_until(lambda: client.server_pid(daemon.pids()), "it is accepted")
+        begun = time.monotonic()
+        reloads = 0
+        while client.silent(0):
+            assert time.monotonic() < begun + DEADLINE
+            assert daemon.reload().word == "applied"
+            reloads += 1
+        assert client.receive(12) == b"HTTP/1.1 408"
+    assert reloads > 1
+
+
 def test_a_stop_lets_idle_clients_ask_once_more(start, port):
     """They have idle_grace, in which a request is served, and told that it is the last; nobody is reset."""
     daemon = start(site(port, idle_grace=3600))
