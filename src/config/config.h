@@ -165,4 +165,10 @@ int config_each(const struct config *config, config_value_fn *on_value, void *ar
 /* "[::]:11111", "127.0.0.1:80", "/run/x.sock", "systemd:NAME"; with " (IPv6 only)" where it was asked for. To be freed; NULL: no memory. */
 char *config_listen_text(const struct config_listen *listen);
 
+/*
+ * Would clients of the address `narrow` find `wide`, if `narrow` itself were not listened on? So it is where `wide` means all addresses
+ * of a family that `narrow` is of, on the same port.
+ */
+bool config_listen_covers(const struct config_listen *wide, const struct config_listen *narrow);
+
 #endif

@@ -216,6 +216,37 @@ config_listen_text(const struct config_listen *listen)
 	return text_format("%s (IPv6 only)", address);
 }
 
+/* All addresses of a family, or of both; or one address. */
+struct reach {
+	bool all;
+	bool v4, v6;
+};
+
+static struct reach
+reach_of(const struct config_listen *listen)
+{
+	bool is_v6 = !listen->address || strchr(listen->address, ':');
+	bool all = !listen->address || text_equal(listen->address, "::") ||
+	           text_equal(listen->address, "0.0.0.0");
+
+	return (struct reach){
+		.all = all,
+		.v4 = !is_v6 || (all && !listen->ipv6_only),
+		.v6 = is_v6,
+	};
+}
+
+bool
+config_listen_covers(const struct config_listen *wide, const struct config_listen *narrow)
+{
+	struct reach a = reach_of(wide), b = reach_of(narrow);
+
+	if (wide->kind != CONFIG_LISTEN_TCP || narrow->kind != CONFIG_LISTEN_TCP ||
+		wide->port != narrow->port)
+		return false;
+	return a.all && (a.v4 || !b.v4) && (a.v6 || !b.v6);
+}
+
 /* One address can be given once, with IPv4 or without. */
 static int
 check_duplicate(const struct option_reading *reading, const config_setting_t *entry,

@@ -88,8 +88,9 @@ listeners_json(const struct pool *pool)
 		bool own = listener->kind == CONFIG_LISTEN_TCP && listener->n_fd > workers;
 
 		json_array_append_new(array,
-			json_pack("{s:o, s:i, s:i}", "address", json_text(listener->address), "sockets",
-				(int)listener->n_fd, "parked", own ? (int)(listener->n_fd - workers) : 0));
+			json_pack("{s:o, s:i, s:i, s:b}", "address", json_text(listener->address), "sockets",
+				(int)listener->n_fd, "parked", own ? (int)(listener->n_fd - workers) : 0,
+				"covered", (int)listener->covered));
 	}
 	return array;
 }

@@ -122,19 +122,22 @@ print_service(const struct view *view, const char *service)
 	line_end(&line, view->out);
 }
 
-/* "[::]:11111 (4 sockets, 1 parked)" */
+/* "[::]:11111 (4 sockets, 1 parked)", "127.0.0.1:11111 (4 sockets, covered by another address)" */
 static char *
 listener_text(const json_t *listener)
 {
 	const uint64_t sockets = api_count(listener, "sockets"), parked = api_count(listener, "parked");
+	const bool covered = json_is_true(json_object_get(listener, "covered"));
 	const char *address = api_string(listener, "address", "?");
 	cleanup_free char *text = NULL;
+	char parks[48] = "";
 	int n;
 
 	if (parked > 0)
-		n = asprintf(&text, "%s (%" PRIu64 " sockets, %" PRIu64 " parked)", address, sockets, parked);
-	else if (sockets > 1)
-		n = asprintf(&text, "%s (%" PRIu64 " sockets)", address, sockets);
+		snprintf(parks, sizeof(parks), ", %" PRIu64 " parked", parked);
+	if (sockets > 1 || covered)
+		n = asprintf(&text, "%s (%" PRIu64 " socket%s%s%s)", address, sockets,
+			sockets == 1 ? "" : "s", parks, covered ? ", covered by another address" : "");
 	else
 		n = asprintf(&text, "%s", address);
 	if (n < 0)

@@ -80,3 +80,16 @@ generation_find_listen(const struct generation *generation, const char *address)
 			return &generation->config->listen[i];
 	return NULL;
 }
+
+bool
+generation_serves(const struct generation *generation, const struct listener *listener)
+{
+	const struct config *config = generation->config;
+
+	if (generation_find_listen(generation, listener->address))
+		return true;
+	for (size_t i = 0; i < config->n_listen; i++)
+		if (config_listen_covers(&config->listen[i], &listener->where))
+			return true;
+	return false;
+}

@@ -36,4 +36,10 @@ void generation_set(struct generation **place, struct generation *generation);
 /* The entry of its configuration with that address, or NULL. */
 const struct config_listen *generation_find_listen(const struct generation *generation, const char *address);
 
+/*
+ * Do its workers serve the listener? They serve those that are in its configuration; and one that an earlier one had, as long as
+ * an address that is in it covers that (see listener.h).
+ */
+bool generation_serves(const struct generation *generation, const struct listener *listener);
+
 #endif

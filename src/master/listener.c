@@ -245,8 +245,14 @@ listener_open(const struct config_listen *spec, unsigned n, bool late, const str
 		listener->listening = !late;
 		listener->backlog = (int)spec->backlog;
 		listener->address = config_listen_text(spec);
+		listener->where = (struct config_listen){
+			.kind = spec->kind,
+			.address = spec->address ? strdup(spec->address) : NULL,
+			.port = spec->port,
+			.ipv6_only = spec->ipv6_only,
+		};
 	}
-	if (!listener || !listener->address)
+	if (!listener || !listener->address || (spec->address && !listener->where.address))
 		r = -ENOMEM;
 	else if (spec->kind == CONFIG_LISTEN_TCP)
 		r = open_tcp(listener, spec, n, others);
@@ -359,6 +365,7 @@ listener_close(struct listener *listener)
 	free(listener->fd);
 	free(listener->live);
 	free(listener->path);
+	free(listener->where.address);
 	free(listener->address);
 	free(listener);
 }

@@ -6,6 +6,9 @@
  * outlives it. A socket with a queue is never closed while its address is served: when the pool shrinks, the
  * surplus sockets are parked, which means that the worker of slot j mod N serves socket j too while the
  * selector sends it nothing new. A UNIX path and systemd's sockets are shared by all workers.
+ *
+ * An address that leaves the configuration stays open as long as another one there covers it, as [::]:80 does with
+ * 127.0.0.1:80: its clients are to be served all the same, and closing it would lose those that are just connecting.
  */
 #ifndef MASTER_LISTENER_H
 #define MASTER_LISTENER_H
@@ -25,6 +28,9 @@ struct listener {
 	char *address; /* as config_listen_text says it: the key by which a reload finds what is open */
 	enum config_listen_kind kind;
 	unsigned port; /* tcp, else 0 */
+	struct config_listen
+		where; /* kind, address (owned), port and ipv6_only alone: for config_listen_covers */
+	bool covered;  /* no longer configured, but covered by what is; the pool's */
 	int *fd;       /* tcp: fd[j] belongs to slot j; else all are shared */
 	unsigned n_fd;
 	unsigned n_committed; /* how many of them a committed generation has served; the pool's */

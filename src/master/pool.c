@@ -20,12 +20,12 @@
 static bool
 is_wanted(const struct pool *pool, const struct listener *listener)
 {
-	if (pool->running && generation_find_listen(pool->running, listener->address))
+	if (pool->running && generation_serves(pool->running, listener))
 		return true;
-	if (pool->roll.state == ROLL_FORWARD && generation_find_listen(pool->roll.target, listener->address))
+	if (pool->roll.state == ROLL_FORWARD && generation_serves(pool->roll.target, listener))
 		return true;
 	for (unsigned i = 0; i < pool->n_slots; i++)
-		if (pool->slot[i]->goal && generation_find_listen(pool->slot[i]->goal, listener->address))
+		if (pool->slot[i]->goal && generation_serves(pool->slot[i]->goal, listener))
 			return true;
 	return false;
 }
@@ -83,7 +83,7 @@ has_address(struct membership *m, const struct generation *generation)
 {
 	if (m->generation != generation) {
 		m->generation = generation;
-		m->is_member = generation_find_listen(generation, m->listener->address);
+		m->is_member = generation_serves(generation, m->listener);
 	}
 	return m->is_member;
 }
@@ -172,7 +172,7 @@ check_inheritance(const struct pool *pool, const struct generation *generation, 
 	size_t most = generation->config->n_listen;
 
 	TAILQ_FOREACH(listener, &pool->listeners, entry)
-		if (generation_find_listen(generation, listener->address))
+		if (generation_serves(generation, listener))
 			most += listener->n_fd / workers;
 	if (most <= SPAWN_LISTENERS_MAX)
 		return true;
@@ -198,11 +198,29 @@ pool_prepare(struct pool *pool, struct generation *generation, struct problems *
 	return good;
 }
 
+/* Whether it is still configured, or just covered. */
+static void
+note_cover(const struct pool *pool, struct listener *listener)
+{
+	bool covered = !generation_find_listen(pool->running, listener->address) &&
+	               generation_serves(pool->running, listener);
+
+	if (covered && !listener->covered)
+		log_event(LOG_INFO, EVENT_LISTENER, NULL,
+			"%s stays open: another address covers it, so its clients are to be served",
+			listener->address);
+	listener->covered = covered;
+}
+
 /* The target's word counts from now on: for the addresses that stay, too. */
 static void
 commit_listeners(struct pool *pool)
 {
 	const struct config *config = pool->running->config;
+	struct listener *each;
+
+	TAILQ_FOREACH(each, &pool->listeners, entry)
+		note_cover(pool, each);
 
 	for (size_t i = 0; i < config->n_listen; i++) {
 		struct listener *listener = listener_find(&pool->listeners, pool->running->addresses[i]);

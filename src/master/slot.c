@@ -195,12 +195,26 @@ is_inherited(const struct listener *listener, unsigned socket, unsigned slot, un
 	return socket % workers == slot && (socket < workers || socket < listener->n_committed);
 }
 
-/* The sockets of its slot, those parked with it, and the shared ones. */
+/* Those of one address. */
+static int
+inherit_listener(
+	const struct slot *slot, struct worker_sockets *in, FILE *names, const struct listener *listener)
+{
+	unsigned workers = slot->goal->config->workers;
+	int r = 0;
+
+	for (unsigned j = 0; r == 0 && j < listener->n_fd; j++)
+		if (is_inherited(listener, j, slot->index, workers))
+			r = inherit(in, names, listener, j);
+	return r;
+}
+
+/* The sockets of its slot, those parked with it, and the shared ones: as configured, then those that are covered. */
 static int
 inherit_all(const struct slot *slot, struct worker_sockets *in)
 {
 	const struct generation *generation = slot->goal;
-	unsigned workers = generation->config->workers;
+	const struct listener *listener;
 	size_t len;
 	FILE *names;
 	int r;
@@ -209,15 +223,15 @@ inherit_all(const struct slot *slot, struct worker_sockets *in)
 	in->names = NULL;
 	names = open_memstream(&in->names, &len);
 	r = names ? 0 : -ENOMEM;
-
 	for (size_t i = 0; r == 0 && i < generation->config->n_listen; i++) {
-		const struct listener *listener =
-			listener_find(slot->host->listeners, generation->addresses[i]);
-
-		for (unsigned j = 0; r == 0 && listener && j < listener->n_fd; j++)
-			if (is_inherited(listener, j, slot->index, workers))
-				r = inherit(in, names, listener, j);
+		listener = listener_find(slot->host->listeners, generation->addresses[i]);
+		if (listener)
+			r = inherit_listener(slot, in, names, listener);
 	}
+	TAILQ_FOREACH(listener, slot->host->listeners, entry)
+		if (r == 0 && generation_serves(generation, listener) &&
+			!generation_find_listen(generation, listener->address))
+			r = inherit_listener(slot, in, names, listener);
 	if (names && fclose(names) != 0)
 		r = -ENOMEM;
 	return r;

@@ -70,6 +70,27 @@ def test_wildcard_and_specific_address_on_one_port(start, port, figure):
     check_under_load(start(texts[1]), figure, port, 100, texts)
 
 
+def test_address_that_is_covered_stays_open(start, port):
+    """127.0.0.1 gives way to all addresses, which it is one of: closing its sockets would lose who is just connecting. It is closed
+    when nothing covers it any more."""
+    specific, wide = config(listen=[{"address": "127.0.0.1", "port": port}]), config(port)
+    daemon = start(specific)
+    for _ in range(2):
+        since = daemon.mark()
+        assert daemon.reload(wide).word == "applied"
+        assert daemon.log.find(rf"127\.0\.0\.1:{port} stays open", since) and not daemon.log.find(r"closing", since)
+        assert daemon.reload(specific).word == "applied"
+        assert daemon.log.find(rf"closing \[::\]:{port}", since)
+    daemon.reload(wide)
+    assert daemon.reload().word == "applied"  # by workers that never had it in their configuration
+    for address in ("127.0.0.1", "::1"):
+        with Client((address, port)) as client:
+            client.ask()
+    assert daemon.reload(config(listen=[{"address": "::1", "port": port}])).word == "applied"
+    with pytest.raises(ConnectionRefusedError):
+        Client(("127.0.0.1", port))
+
+
 def test_ipv6(start, port, figure):
     check_under_load(start(config(port)), figure, ("::1", port), 50)
 

@@ -274,6 +274,47 @@ problems_of_users_are_sorted_in(void **state)
 	config_free(config);
 }
 
+/* Clients of the one find the other when it is no longer there. */
+static void
+wide_addresses_cover_narrow_ones(void **state)
+{
+	static const struct {
+		const char *wide, *narrow;
+		bool covered;
+	} cases[] = {
+		{ "{ port = 1; }", "{ port = 1; address = \"127.0.0.1\"; }", true },
+		{ "{ port = 1; }", "{ port = 1; address = \"::1\"; }", true },
+		{ "{ port = 1; }", "{ port = 1; address = \"0.0.0.0\"; }", true },
+		{ "{ port = 1; }", "{ port = 1; address = \"::\"; ipv6_only = true; }", true },
+		{ "{ port = 1; }", "{ port = 2; address = \"127.0.0.1\"; }", false },
+		{ "{ port = 1; }", "{ path = \"/s\"; }", false },
+		{ "{ port = 1; address = \"127.0.0.1\"; }", "{ port = 1; }", false },
+		{ "{ port = 1; address = \"127.0.0.1\"; }", "{ port = 1; address = \"127.0.0.2\"; }", false },
+		{ "{ port = 1; address = \"0.0.0.0\"; }", "{ port = 1; address = \"127.0.0.1\"; }", true },
+		{ "{ port = 1; address = \"0.0.0.0\"; }", "{ port = 1; address = \"::1\"; }", false },
+		{ "{ port = 1; address = \"0.0.0.0\"; }", "{ port = 1; }", false },
+		{ "{ port = 1; address = \"::\"; ipv6_only = true; }", "{ port = 1; address = \"::1\"; }",
+			true },
+		{ "{ port = 1; address = \"::\"; ipv6_only = true; }", "{ port = 1; address = \"1.2.3.4\"; }",
+			false },
+		{ "{ port = 1; address = \"::\"; ipv6_only = true; }", "{ port = 1; }", false },
+		{ "{ path = \"/s\"; }", "{ port = 1; address = \"::1\"; }", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		cleanup_free char *wide_text = text_format("listen = ( %s );\n", cases[i].wide);
+		cleanup_free char *narrow_text = text_format("listen = ( %s );\n", cases[i].narrow);
+		struct config *wide = load(wide_text), *narrow = load(narrow_text);
+
+		print_message("%s | %s\n", cases[i].wide, cases[i].narrow);
+		assert_int_equal(
+			config_listen_covers(&wide->listen[0], &narrow->listen[0]), cases[i].covered);
+		config_free(wide);
+		config_free(narrow);
+	}
+}
+
 int
 main(void)
 {
@@ -284,6 +325,7 @@ main(void)
 		cmocka_unit_test(text_that_is_too_large_is_refused),
 		cmocka_unit_test(diff_tells_each_change_once),
 		cmocka_unit_test(listen_text_names_the_address),
+		cmocka_unit_test(wide_addresses_cover_narrow_ones),
 		cmocka_unit_test(service_reads_its_own_options),
 		cmocka_unit_test(problems_of_users_are_sorted_in),
 	};
