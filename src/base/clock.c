@@ -14,6 +14,15 @@ clock_now_us(void)
 	return (uint64_t)ts.tv_sec * US_PER_SEC + (uint64_t)ts.tv_nsec / 1000;
 }
 
+uint64_t
+clock_work_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * US_PER_SEC + (uint64_t)ts.tv_nsec / 1000;
+}
+
 struct timeval
 clock_timeval(uint64_t us)
 {

@@ -13,6 +13,9 @@
 /* Microseconds of CLOCK_MONOTONIC, which systemd wants in MONOTONIC_USEC too. Never fails. */
 uint64_t clock_now_us(void);
 
+/* Microseconds that this thread has had a processor. Never fails. */
+uint64_t clock_work_us(void);
+
 /* The same duration as a timeval, for libevent. */
 struct timeval clock_timeval(uint64_t us);
 

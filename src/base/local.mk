@@ -5,4 +5,5 @@ src_libbase_a_SOURCES = \
 	src/base/clock.c src/base/clock.h \
 	src/base/fd.c src/base/fd.h \
 	src/base/log.c src/base/log.h \
+	src/base/pace.c src/base/pace.h \
 	src/base/text.c src/base/text.h

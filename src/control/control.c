@@ -15,6 +15,7 @@
 #include "control/commands.h"
 #include "control/gate.h"
 #include "http/server.h"
+#include "master/loop.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -24,6 +25,13 @@
 
 #define CONTROL_DEFAULT_FOLDER "/run/gracefuld" /* without systemd's RuntimeDirectory= */
 #define CONTROL_SOCKET         "control.sock"
+
+/*
+ * A tenth of a processor for each audience, however many ask without pause: the rest is for those who serve. Somebody who asks
+ * a hundred times in a second does not notice.
+ */
+#define AUDIENCE_REST      9
+#define AUDIENCE_CREDIT_US (100 * US_PER_MS)
 
 enum audience_name { MASTERS, READERS, STRANGERS, AUDIENCES };
 
@@ -218,6 +226,11 @@ make_audiences(struct control *control)
 	limits.send_us = 10 * US_PER_SEC;
 	limits.idle_us = 60 * US_PER_SEC;
 	limits.max_body = 16 * 1024;
+	limits.linger_bytes = 64 * 1024;
+	limits.turn_requests = 1;
+	limits.priority = LOOP_PRIORITY_CLIENTS;
+	limits.rest = AUDIENCE_REST;
+	limits.rest_credit_us = AUDIENCE_CREDIT_US;
 	for (size_t i = 0; i < AUDIENCES; i++) {
 		struct audience *audience = &control->audience[i];
 

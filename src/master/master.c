@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "master/log_event.h"
+#include "master/loop.h"
 #include "master/recycle.h"
 #include "master/reload.h"
 #include "master/report.h"
@@ -474,19 +475,6 @@ catch_signals(struct master *m)
 	return sigprocmask(SIG_UNBLOCK, &set, NULL) == 0;
 }
 
-static struct event_base *
-make_base(void)
-{
-	struct event_config *config = event_config_new();
-	struct event_base *base = NULL;
-
-	if (config && event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV | EVENT_BASE_FLAG_NOLOCK) == 0)
-		base = event_base_new_with_config(config);
-	if (config)
-		event_config_free(config);
-	return base;
-}
-
 /*
  * The master holds a socket for each address and slot: it takes all descriptors that it may have. Returns
  * what was the limit, for workers go on with that unless limits.open_files says otherwise.
@@ -534,7 +522,7 @@ master_init(struct master *m, const struct master_options *options, const struct
 	};
 
 	*m = (struct master){ .options = options, .extension = extension, .started_us = clock_now_us() };
-	m->base = pool_host.base = make_base();
+	m->base = pool_host.base = loop_new();
 	m->pool = m->base ? pool_new(&pool_host) : NULL;
 	if (!m->pool)
 		return false;
@@ -626,7 +614,7 @@ int
 master_check(const struct master_options *options)
 {
 	struct candidate candidate;
-	struct event_base *base = hold_standard() == 0 ? make_base() : NULL;
+	struct event_base *base = hold_standard() == 0 ? loop_new() : NULL;
 	int r = EX_OK;
 
 	if (!base)
