@@ -27,8 +27,8 @@
 #define CONTROL_SOCKET         "control.sock"
 
 /*
- * A tenth of a processor for each audience, however many ask without pause: the rest is for those who serve. Somebody who asks
- * a hundred times in a second does not notice.
+ * However many of an audience ask without pause, what they ask for takes a tenth of a processor: the workers of a reload need
+ * one too. Who asks a hundred times in a second does not notice.
  */
 #define AUDIENCE_REST      9
 #define AUDIENCE_CREDIT_US (100 * US_PER_MS)
