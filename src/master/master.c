@@ -30,6 +30,7 @@
 
 #define EXTEND_INTERVAL_US (5 * US_PER_SEC) /* how often systemd hears that a reload or stop is under way … */
 #define EXTEND_US          (30 * US_PER_SEC) /* … and what it then allows at least */
+#define LEAVE_TIMEOUT_US   (US_PER_SEC / 2) /* how long the last words may take */
 
 struct master;
 
@@ -272,11 +273,16 @@ on_change(struct pool *pool, void *arg)
 static void
 on_empty(struct pool *pool, void *arg)
 {
+	struct timeval timeout = clock_timeval(LEAVE_TIMEOUT_US);
 	struct master *m = arg;
 
 	(void)pool;
 	log_event(LOG_NOTICE, EVENT_DAEMON_STOPPED, NULL, "stopped");
-	event_base_loopbreak(m->base);
+	event_base_loopexit(m->base, &timeout);
+	if (m->extension)
+		m->extension->leave(m->extension->arg);
+	else
+		event_base_loopbreak(m->base);
 }
 
 /* ---- what the reload tells ---- */

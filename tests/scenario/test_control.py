@@ -1,5 +1,6 @@
 """The control server: what it tells is true, what it is asked for happens, and each who asks gets the verdict of it."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -219,6 +220,39 @@ def test_stop_answers_those_who_wait(start, port, hostile, figure):
     figure(f"{answers}")
     assert [status for status, _ in answers] == [EXIT["reverted"], EXIT["rejected"]], answers
     assert all("the daemon stops" in text for _, text in answers)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
+def test_events_end_with_the_daemon(start, port, figure, number):
+    """The last event and the last chunk come, then the end; a client that keeps its connection is no reason to stay."""
+    daemon = start(config(port))
+    with connect(socket_of(daemon)) as sock, Events(daemon) as events:
+        sock.sendall(b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_until(lambda: sock.recv(4096, socket.MSG_PEEK), "the stream has begun")
+        daemon.send(number)
+        told = b""
+        while more := sock.recv(4096):
+            told += more
+        assert daemon.wait_exit() == 0
+        assert events.process.wait(timeout=harness.DEADLINE) == 0, "to curl the reply is whole"
+        events.log.wait_end()
+        last = events.seen()[-1]
+    figure(f"{last}; {told[-30:]}")
+    assert last["event"] == "daemon-stopped"
+    assert told.endswith(b'"event":"daemon-stopped"}\n\r\n0\r\n\r\n'), told[-200:]
+
+
+def test_who_reads_nothing_does_not_hold_up_a_stop(start, port, figure):
+    """What he has not read of his answers is lost, after a while."""
+    daemon = start(config(port))
+    with connect(socket_of(daemon)) as sock:
+        sock.settimeout(0.5)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                sock.send(b"GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+        began = time.monotonic()
+        assert daemon.stop() == 0
+    figure(f"{(time.monotonic() - began) * 1000:.0f} ms")
 
 
 @pytest.mark.parametrize("body", ["[]", "{", '"x"', '{"wait": 1}', '{"wait": "never"}', '{"timeout_s": -1}', '{"timeout_s": "1"}',
