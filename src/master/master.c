@@ -302,6 +302,7 @@ on_reload_end(struct reload *reload, void *arg)
 	(void)reload;
 	if (m->state == MASTER_RELOADING)
 		enter_state(m, MASTER_RUNNING);
+	recycle_go_on(&m->recycle);
 }
 
 /* ---- signals ---- */
