@@ -200,14 +200,17 @@ prepare_local(struct control *control, const struct config *config, struct probl
 		.backlog = 64,
 	};
 
-	if (path && control->local && strcmp(gate_address(control->local), path) == 0 &&
-		gate_is_there(control->local)) {
+	bool same = path && control->local && strcmp(gate_address(control->local), path) == 0;
+
+	if (same && gate_is_there(control->local)) {
 		control->next_local = control->local;
 		return true;
 	}
 	if (!config->control.path && geteuid() == 0 && mkdir(CONTROL_DEFAULT_FOLDER, 0755) == 0)
 		log_info("control: made " CONTROL_DEFAULT_FOLDER);
 	control->next_local = path ? gate_unix(&spec) : NULL;
+	if (control->next_local && same)
+		log_notice("control: %s was removed or replaced by somebody: bound anew", path);
 	if (control->next_local)
 		return true;
 	if (!config->control.path) {

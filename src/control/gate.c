@@ -142,10 +142,7 @@ gate_address(const struct gate *gate)
 bool
 gate_is_there(const struct gate *gate)
 {
-	struct stat st;
-
-	return !gate->is_unix ||
-	       (lstat(gate->address, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == gate->inode);
+	return !gate->is_unix || unix_socket_is_there(gate->address, gate->inode);
 }
 
 int
