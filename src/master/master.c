@@ -72,7 +72,7 @@ struct master {
 	struct recycle recycle;
 	struct event *on_lame_duck; /* while a stop still accepts */
 	enum master_state state;    /* written by enter_state alone */
-	uint64_t started_us;
+	uint64_t started_us, started_wall_us;
 	int exit_status;
 	struct event *on_signal[N_SIGNALS];
 	struct event *on_watchdog; /* NULL: nobody watches */
@@ -87,6 +87,7 @@ master_report(const struct master *m)
 	return (struct report){
 		.state = m->state,
 		.started_us = m->started_us,
+		.started_wall_us = m->started_wall_us,
 		.pool = m->pool,
 		.last_reload = &m->reload.last,
 	};
@@ -528,7 +529,12 @@ master_init(struct master *m, const struct master_options *options, const struct
 		.arg = m,
 	};
 
-	*m = (struct master){ .options = options, .extension = extension, .started_us = clock_now_us() };
+	*m = (struct master){
+		.options = options,
+		.extension = extension,
+		.started_us = clock_now_us(),
+		.started_wall_us = clock_wall_us(),
+	};
 	m->base = pool_host.base = loop_new();
 	m->pool = m->base ? pool_new(&pool_host) : NULL;
 	if (!m->pool)

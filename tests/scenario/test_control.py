@@ -89,6 +89,17 @@ def test_fifty_reloads_during_a_roll_are_one(start, port, hostile, figure):
 
 # -- verdicts
 
+def test_an_instant_is_told_alike_each_time(start, port):
+    """It is noted, not reckoned back from now, which is another second now and then."""
+    daemon = start(config(port))
+    told, end = set(), time.monotonic() + 1.2
+    assert daemon.reload().word == "applied"
+    while time.monotonic() < end:  # past the end of a second of the clock
+        now = get(daemon)
+        told.add((now["last_reload"]["started_at"], now["config"]["loaded_at"], metrics(socket_of(daemon))["gracefuld_start_timestamp_seconds"]))
+    assert len(told) == 1, told
+
+
 def check_verdict(daemon, figure, word, answers, error=None):
     """Exit status, JSON, log, counter and status agree. `answers`: what makes it; once by gracefulctl, once by curl."""
     args, body = answers
@@ -147,9 +158,11 @@ def test_rejected(start, port, figure, how):
 
 @pytest.mark.parametrize("plan, error", [("crash", "signal 11"), ("fail", 'the database is "gone"'), ("hang", "not ready")])
 def test_reverted(start, port, hostile, figure, plan, error):
-    daemon = start(config(port, roll=ROLL if plan == "hang" else None), worker=hostile.program)
+    daemon = start(config(port), worker=hostile.program)
     old = daemon.pids()
     hostile.plan(plan)
+    if plan == "hang":
+        daemon.write(config(port, roll=ROLL))
     check_verdict(daemon, figure, "reverted", ([], {}), error)
     assert daemon.pids() == old
     assert get(daemon)["generation"] == 1
@@ -594,7 +607,8 @@ def test_restart_of_a_slot(start, port, figure):
 
 
 def test_restart_with_a_broken_program_keeps_the_old_worker(start, port, hostile, figure):
-    daemon = start(config(port, roll=ROLL), worker=hostile.program)
+    # enough for workers that start while the machine has other things to do
+    daemon = start(config(port, roll={"ready_timeout": 5}), worker=hostile.program)
     old = serving(daemon)
     with Load(port) as load, ReadyCount(daemon) as ready:
         for plan in ("crash", "fail", "hang"):
