@@ -222,3 +222,37 @@ gate_close(struct gate *gate)
 	free(gate->address);
 	free(gate);
 }
+
+/* ---- heritage ---- */
+
+static const struct heritage_field fields[] = {
+	HERITAGE_STRING(struct gate, address),
+	HERITAGE_FD(struct gate, fd),
+	HERITAGE_BOOL(struct gate, is_unix),
+	HERITAGE_BOOL(struct gate, short_of),
+	HERITAGE_NUMBER(struct gate, inode, UINT64_MAX),
+	HERITAGE_END,
+};
+
+json_t *
+gate_save(struct heritage *h, const struct gate *gate)
+{
+	return heritage_save(h, fields, gate);
+}
+
+struct gate *
+gate_load(struct heritage *h, const json_t *json)
+{
+	struct gate *gate = calloc(1, sizeof(*gate));
+
+	if (!gate) {
+		heritage_refuse(h, "out of memory");
+		return NULL;
+	}
+	gate->fd = -1;
+	if (heritage_load(h, fields, json, gate) &&
+		(gate->address || heritage_refuse(h, "a control address has no name")))
+		return gate;
+	gate_close(gate);
+	return NULL;
+}

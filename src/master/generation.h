@@ -6,6 +6,7 @@
 #define MASTER_GENERATION_H
 
 #include "config/config.h"
+#include "master/heritage.h"
 #include "master/identity.h"
 #include "master/listener.h"
 
@@ -35,5 +36,9 @@ void generation_set(struct generation **place, struct generation *generation);
 
 /* The entry of its configuration with that address, or NULL. */
 const struct config_listen *generation_find_listen(const struct generation *generation, const char *address);
+
+/* For the master's heritage. The one that was saved, with one reference; NULL when it can't be. */
+json_t *generation_save(struct heritage *heritage, const struct generation *generation);
+struct generation *generation_load(struct heritage *heritage, const json_t *json);
 
 #endif

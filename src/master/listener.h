@@ -12,6 +12,7 @@
 
 #include "config/config.h"
 #include "config/problem.h"
+#include "master/heritage.h"
 #include "systemd/listen_fds.h"
 
 #include <stdbool.h>
@@ -86,6 +87,14 @@ void listener_hide(struct listener *listener);
 
 /* Closes the sockets, unlinks the path if it is still ours. NULL is fine. */
 void listener_close(struct listener *listener);
+
+/*
+ * For the master's heritage; `passed` is what systemd gave us. NULL when it can't be loaded.
+ */
+json_t *listener_save(
+	struct heritage *heritage, const struct listener *listener, const struct listen_fds *passed);
+struct listener *listener_load(
+	struct heritage *heritage, const json_t *json, const struct listen_fds *passed);
 
 /* The one with that address, or NULL. */
 struct listener *listener_find(const struct listener_list *list, const char *address);

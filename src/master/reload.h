@@ -117,6 +117,13 @@ void reload_on_roll_end(struct reload *reload, enum roll_result result);
 /* The daemon stops: what is under way ends without effect, everybody is told. To be followed by pool_stop. */
 void reload_cancel(struct reload *reload);
 
+/* Nobody waits, nothing is under way, and the daemon does not stop. */
+bool reload_is_idle(const struct reload *reload);
+
+/* For the master's heritage, of an idle one. False when it can't be loaded. */
+json_t *reload_save(struct heritage *heritage, const struct reload *reload);
+bool reload_load(struct heritage *heritage, const json_t *json, struct reload *reload);
+
 /* "applied", "unchanged", "rejected", "reverted"; "none" */
 const char *verdict_name(enum verdict verdict);
 

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "ipc/contract.h"
 #include "ipc/message.h"
+#include "master/heritage.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,6 +34,7 @@ static const char *const withheld[] = {
 	CONTRACT_ENV_STATS_FD,
 	CONTRACT_ENV_SLOT,
 	CONTRACT_ENV_GENERATION,
+	HERITAGE_ENV,
 	"NOTIFY_SOCKET",
 	"WATCHDOG_PID",
 	"WATCHDOG_USEC",

@@ -1,7 +1,7 @@
 # Unit tests of the master: its rules need no process.
 master_test_ldadd = \
 	src/libmaster.a src/libconfig.a src/libsystemd-glue.a src/libipc.a src/libbase.a \
-	$(CMOCKA_LIBS) $(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) $(LIBMD_LIBS) $(LIBSYSTEMD_LIBS)
+	$(CMOCKA_LIBS) $(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) $(LIBMD_LIBS) $(LIBSYSTEMD_LIBS) $(JANSSON_LIBS)
 
 master_tests = \
 	tests/unit/roll_explore_test \
