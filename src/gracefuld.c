@@ -30,7 +30,7 @@ static const char usage[] =
 	"  -h, --help          print this, and exit\n"
 	"\n"
 	"Signals: HUP reload; TERM, INT stop gracefully, a second one at once; QUIT stop at once;\n"
-	"USR1 write the status to the log; USR2 an installed new version of this program takes over, in place;\n"
+	"USR1 write the status to the log; USR2 run the installed version of this program, in place;\n"
 	"TTIN, TTOU one worker more, one fewer.\n"
 	"See gracefuld(8), gracefuld.conf(5).\n";
 

@@ -214,11 +214,10 @@ heritage_keep(const struct heritage *h, bool keep)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < h->n_fd; i++) {
-		int error = fd_set_cloexec(h->fd[i], !keep);
-
-		r = r < 0 ? r : error;
-	}
+	/* a thousand workers have thousands of them: one system call each (there is no other flag that could be lost) */
+	for (size_t i = 0; i < h->n_fd; i++)
+		if (fcntl(h->fd[i], F_SETFD, keep ? 0 : FD_CLOEXEC) < 0)
+			r = -errno;
 	return r;
 }
 
@@ -264,7 +263,7 @@ heritage_load_fd(struct heritage *h, const json_t *number, int *ret)
 		return true;
 	/* what has been taken before is close-on-exec: none can have two owners */
 	flags = fcntl(fd, F_GETFD);
-	if (flags < 0 || flags & FD_CLOEXEC || fd_set_cloexec(fd, true) < 0)
+	if (flags < 0 || flags & FD_CLOEXEC || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
 		return heritage_refuse(h, "descriptor %d is not open, or another's", fd);
 	*ret = fd;
 	return true;

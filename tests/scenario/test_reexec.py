@@ -76,8 +76,8 @@ def test_hundred_times_under_load(start, port, figure):
     daemon = start(config(port, metrics=f"127.0.0.1:{free_port()}"))
     assert daemon.reload().word == "applied"
     workers = daemon.pids()
-    took, last = [daemon.reexec() for _ in range(10)], metrics(socket_of(daemon))
-    fds = fd_counts(daemon)
+    took = [daemon.reexec() for _ in range(10)]
+    fds, last = fd_counts(daemon), metrics(socket_of(daemon))
     with Load(port, mode="hold", connections=50) as held, Load(port) as new, \
             Load(port, mode="keepalive", connections=8) as alive:
         held.wait_all_open()
