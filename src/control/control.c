@@ -313,9 +313,10 @@ save(struct heritage *heritage, bool trial, void *arg)
 	struct control *control = arg;
 	json_t *json = heritage_save(heritage, fields, control), *clients = json_array();
 
-	heritage_set(heritage, json, "local", control->local ? gate_save(heritage, control->local) : json_null());
 	heritage_set(
-		heritage, json, "metrics", control->metrics ? gate_save(heritage, control->metrics) : json_null());
+		heritage, json, "local", control->local ? gate_save(heritage, control->local) : json_null());
+	heritage_set(heritage, json, "metrics",
+		control->metrics ? gate_save(heritage, control->metrics) : json_null());
 	if (!trial)
 		subscribers_end(&control->commands.subscribers);
 	for (size_t i = 0; i < AUDIENCES; i++) {

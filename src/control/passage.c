@@ -28,7 +28,8 @@ static const struct heritage_field fields[] = {
 static bool
 remember(struct passage *p, struct http_connection *connection)
 {
-	struct http_connection **more = realloc(p->frozen, (p->n_frozen + 1) * sizeof(struct http_connection *));
+	struct http_connection **more =
+		realloc(p->frozen, (p->n_frozen + 1) * sizeof(struct http_connection *));
 
 	if (!more)
 		return false;

@@ -24,15 +24,15 @@
 struct heritage {
 	/* Loading: only to see whether it could be. No descriptor is taken, nothing is begun, nothing outside is touched. */
 	bool trial;
-	bool failed;   /* saving: no memory */
-	int *fd;       /* saving: those that the description names */
-	size_t n_fd;   /* … */
-	size_t n_read; /* … the first of them are what a trial reads too */
+	bool failed;     /* saving: no memory */
+	int *fd;         /* saving: those that the description names */
+	size_t n_fd;     /* … */
+	size_t n_read;   /* … the first of them are what a trial reads too */
 	char error[256]; /* loading: what was wrong first */
 };
 
 enum heritage_type {
-	HERITAGE_TYPE_NUMBER,  /* unsigned, of 1, 4 or 8 bytes; at most `max` */
+	HERITAGE_TYPE_NUMBER, /* unsigned, of 1, 4 or 8 bytes; at most `max` */
 	HERITAGE_TYPE_NUMBERS, /* uint64_t[]; those missing at the end are 0: an older program did not count them */
 	HERITAGE_TYPE_BOOL,
 	HERITAGE_TYPE_FD,     /* an open one */
@@ -48,10 +48,10 @@ struct heritage_field {
 	uint64_t max;
 };
 
-#define HERITAGE_ROW(type_, of, field, max_)                                                                  \
-	{                                                                                                     \
-		.name = #field, .type = (type_), .offset = offsetof(of, field), .size = sizeof(((of *)0)->field), \
-		.max = (max_)                                                                                 \
+#define HERITAGE_ROW(type_, of, field, max_)                                    \
+	{                                                                       \
+		.name = #field, .type = (type_), .offset = offsetof(of, field), \
+		.size = sizeof(((of *)0)->field), .max = (max_)                 \
 	}
 #define HERITAGE_NUMBER(of, field, max) HERITAGE_ROW(HERITAGE_TYPE_NUMBER, of, field, max)
 #define HERITAGE_NUMBERS(of, field)     HERITAGE_ROW(HERITAGE_TYPE_NUMBERS, of, field, 0)
@@ -59,8 +59,14 @@ struct heritage_field {
 #define HERITAGE_FD(of, field)          HERITAGE_ROW(HERITAGE_TYPE_FD, of, field, 0)
 #define HERITAGE_TEXT(of, field)        HERITAGE_ROW(HERITAGE_TYPE_TEXT, of, field, 0)
 #define HERITAGE_STRING(of, field)      HERITAGE_ROW(HERITAGE_TYPE_STRING, of, field, 0)
-#define HERITAGE_REST(name_)            { .name = (name_), .type = HERITAGE_TYPE_REST }
-#define HERITAGE_END                    { .name = NULL }
+#define HERITAGE_REST(name_)                                \
+	{                                                   \
+		.name = (name_), .type = HERITAGE_TYPE_REST \
+	}
+#define HERITAGE_END         \
+	{                    \
+		.name = NULL \
+	}
 
 /* ---- saving: what fails for want of memory is remembered in `failed` ---- */
 

@@ -19,9 +19,10 @@ struct inventory {
 	const struct master_extension *extension; /* NULL: none */
 	struct inventory_own {
 		uint64_t started_us;
-		uint64_t begun_us;   /* when the re-exec began */
-		unsigned open_files; /* what a worker may have, where nothing is said; the master's own limit is another by now */
-		char *program;       /* where this program is to be found; loading: allocated */
+		uint64_t begun_us; /* when the re-exec began */
+		unsigned
+			open_files; /* what a worker may have, where nothing is said; the master's own limit is another by now */
+		char *program; /* where this program is to be found; loading: allocated */
 	} own;
 };
 
@@ -32,7 +33,7 @@ json_t *inventory_save(struct heritage *heritage, const struct inventory *invent
  * Brings what is new and empty to that state. `master` is for the extension. False, with the reason in the heritage. What was loaded
  * is to be freed with its owners; the pool by pool_discard.
  */
-bool inventory_load(struct heritage *heritage, const json_t *json, struct inventory *inventory,
-	struct master *master);
+bool inventory_load(
+	struct heritage *heritage, const json_t *json, struct inventory *inventory, struct master *master);
 
 #endif

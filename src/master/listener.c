@@ -420,15 +420,16 @@ listener_save(struct heritage *h, const struct listener *listener, const struct 
 
 		while (listener->borrowed && passed->fd[s.place].fd != s.fd)
 			s.place++;
-		heritage_add(h, sockets, heritage_save(h, listener->borrowed ? borrowed_fields : socket_fields, &s));
+		heritage_add(h, sockets,
+			heritage_save(h, listener->borrowed ? borrowed_fields : socket_fields, &s));
 	}
 	heritage_set(h, json, "sockets", sockets);
 	return json;
 }
 
 static bool
-load_sockets(struct heritage *h, struct listener *listener, const json_t *sockets,
-	const struct listen_fds *passed)
+load_sockets(
+	struct heritage *h, struct listener *listener, const json_t *sockets, const struct listen_fds *passed)
 {
 	size_t n = json_array_size(sockets), max = listener->borrowed ? passed->n : CONFIG_WORKERS_MAX;
 

@@ -53,14 +53,14 @@ pool_is_quiet(const struct pool *pool)
 static void
 add_generation(struct heritage *h, json_t *generations, const struct generation *generation)
 {
-	size_t i;
-	json_t *other;
-
 	if (!generation)
 		return;
-	json_array_foreach(generations, i, other)
-		if ((uint64_t)json_integer_value(json_object_get(other, "number")) == generation->number)
+	for (size_t i = 0; i < json_array_size(generations); i++) {
+		const json_t *number = json_object_get(json_array_get(generations, i), "number");
+
+		if ((uint64_t)json_integer_value(number) == generation->number)
 			return;
+	}
 	heritage_add(h, generations, generation_save(h, generation));
 }
 
@@ -213,8 +213,7 @@ load_listeners(struct heritage *h, const json_t *listeners, struct pool *pool)
 	if (!json_is_array(listeners))
 		return heritage_refuse(h, "the listeners are no list");
 	for (size_t i = 0; i < n; i++) {
-		struct listener *listener =
-			listener_load(h, json_array_get(listeners, i), pool->host.passed);
+		struct listener *listener = listener_load(h, json_array_get(listeners, i), pool->host.passed);
 
 		if (!listener)
 			return false;

@@ -81,7 +81,8 @@ try_program(struct reexec *r)
 	cleanup_fd int fd = -1;
 
 	if (!r->program || stat(r->program, &r->tried) < 0) {
-		fail_with(r, r->program ? r->program : "the program's path is not known", r->program ? errno : ENOENT);
+		fail_with(r, r->program ? r->program : "the program's path is not known",
+			r->program ? errno : ENOENT);
 		return;
 	}
 	snprintf(r->fingerprint, sizeof(r->fingerprint), "%s", r->host.fingerprint(r->host.arg));

@@ -53,7 +53,8 @@ stray_add(struct stray_list *list, struct event_base *base, pid_t pid)
 }
 
 void
-stray_find(struct stray_list *list, struct event_base *base, bool (*is_known)(pid_t pid, void *arg), void *arg)
+stray_find(
+	struct stray_list *list, struct event_base *base, bool (*is_known)(pid_t pid, void *arg), void *arg)
 {
 	char path[64];
 	cleanup_file FILE *children = NULL;

@@ -14,8 +14,8 @@ struct stray;
 LIST_HEAD(stray_list, stray);
 
 /* Finds all children but those that are known, and reaps each when it ends. What can't be found stays a zombie until we end. */
-void stray_find(struct stray_list *list, struct event_base *base, bool (*is_known)(pid_t pid, void *arg),
-	void *arg);
+void stray_find(
+	struct stray_list *list, struct event_base *base, bool (*is_known)(pid_t pid, void *arg), void *arg);
 
 /* Forgets them. */
 void stray_done(struct stray_list *list);

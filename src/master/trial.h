@@ -17,7 +17,8 @@
  * empty, and stay until on_done or checker_cancel; trial_is_passed reads them then. NULL with errno set.
  */
 struct checker *trial_start(struct event_base *base, const char *program, char *const *argv,
-	const struct heritage *heritage, int state_fd, struct problems *problems, checker_fn *on_done, void *arg);
+	const struct heritage *heritage, int state_fd, struct problems *problems, checker_fn *on_done,
+	void *arg);
 
 bool trial_is_passed(const struct problems *problems);
 

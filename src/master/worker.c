@@ -766,8 +766,8 @@ watch(struct heritage *h, struct worker *w, const struct watched *watched)
 }
 
 struct worker *
-worker_load(struct heritage *h, const struct worker_host *host, struct generation *generation,
-	const json_t *json)
+worker_load(
+	struct heritage *h, const struct worker_host *host, struct generation *generation, const json_t *json)
 {
 	struct worker *w = calloc(1, sizeof(*w));
 	struct watched watched;

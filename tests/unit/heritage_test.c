@@ -31,7 +31,8 @@ read_sample(void)
 	char path[4096];
 	json_t *json;
 
-	snprintf(path, sizeof(path), "%s/tests/unit/heritage.json", getenv("srcdir") ? getenv("srcdir") : ".");
+	snprintf(
+		path, sizeof(path), "%s/tests/unit/heritage.json", getenv("srcdir") ? getenv("srcdir") : ".");
 	json = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(json);
 	json_object_set_new(json, "pid", json_integer(getppid())); /* as a trial has it */
@@ -154,20 +155,16 @@ static void
 spoil_object(struct spoiling *s, json_t *object)
 {
 	json_t *names = json_array();
-	const char *name;
-	json_t *value;
-	size_t i;
 
 	json_object_set_new(object, "surplus", json_integer(1));
 	expect_refusal(s, "surplus", "is there");
 	json_object_del(object, "surplus");
-	json_object_foreach(object, name, value)
-		json_array_append_new(names, json_string(name));
-	json_array_foreach(names, i, value) {
-		json_t *member;
+	for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at))
+		json_array_append_new(names, json_string(json_object_iter_key(at)));
+	for (size_t i = 0; i < json_array_size(names); i++) {
+		const char *name = json_string_value(json_array_get(names, i));
+		json_t *member = json_object_get(object, name);
 
-		name = json_string_value(value);
-		member = json_object_get(object, name);
 		if (strcmp(name, "writer") == 0) /* for people */
 			continue;
 		spoil_member(s, object, name, member);
@@ -179,13 +176,10 @@ spoil_object(struct spoiling *s, json_t *object)
 static void
 spoil_below(struct spoiling *s, json_t *json)
 {
-	json_t *element;
-	size_t i;
-
 	if (json_is_object(json))
 		spoil_object(s, json);
-	json_array_foreach(json, i, element) {
-		json_t *right = json_incref(element);
+	for (size_t i = 0; i < json_array_size(json); i++) {
+		json_t *right = json_incref(json_array_get(json, i));
 
 		json_array_set_new(json, i, wrong(right));
 		expect_refusal(s, "an element", "is of another type");
@@ -213,7 +207,8 @@ find(json_t *json, const char *path)
 
 	snprintf(copy, sizeof(copy), "%s", path);
 	while ((step = strsep(&rest, ".")))
-		json = json_is_array(json) ? json_array_get(json, (size_t)atoi(step)) : json_object_get(json, step);
+		json = json_is_array(json) ? json_array_get(json, (size_t)atoi(step))
+		                           : json_object_get(json, step);
 	assert_non_null(json);
 	return json;
 }
@@ -394,8 +389,8 @@ test_round_trip(void **state)
 {
 	char string[] = "%\x01\xff\n\"\\ \xc3\xa4";
 	struct heritage out = { 0 }, in = { 0 };
-	struct thing from = { UINT64_MAX, UINT32_MAX, UINT8_MAX, true, false, { 1, UINT64_MAX, 3 }, "a\xe4%4", string,
-		NULL, open("/dev/null", O_RDONLY | O_CLOEXEC) };
+	struct thing from = { UINT64_MAX, UINT32_MAX, UINT8_MAX, true, false, { 1, UINT64_MAX, 3 }, "a\xe4%4",
+		string, NULL, open("/dev/null", O_RDONLY | O_CLOEXEC) };
 	struct thing to = { .no = true };
 	json_t *json = heritage_save(&out, thing_fields, &from);
 
