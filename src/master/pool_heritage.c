@@ -248,6 +248,18 @@ load_running(struct heritage *h, const struct roster *roster, const json_t *numb
 	return true;
 }
 
+/* What the configuration is to this program must be what is open: a worker would be born without its sockets. */
+static bool
+check_addresses(struct heritage *h, const struct pool *pool)
+{
+	const struct generation *running = pool->running;
+
+	for (size_t i = 0; i < running->config->n_listen; i++)
+		if (!listener_find(&pool->listeners, running->addresses[i]))
+			return heritage_refuse(h, "%s is not open", running->addresses[i]);
+	return true;
+}
+
 bool
 pool_load(struct heritage *h, const json_t *json, struct pool *pool)
 {
@@ -256,7 +268,7 @@ pool_load(struct heritage *h, const json_t *json, struct pool *pool)
 	            roster_load(h, json_object_get(json, "generations"), &roster) &&
 	            load_running(h, &roster, json_object_get(json, "running"), pool) &&
 	            load_accepted(h, json_object_get(json, "accepted"), pool) &&
-	            load_listeners(h, json_object_get(json, "listeners"), pool) &&
+	            load_listeners(h, json_object_get(json, "listeners"), pool) && check_addresses(h, pool) &&
 	            load_slots(h, &roster, json_object_get(json, "slots"), pool);
 
 	roster_done(&roster);

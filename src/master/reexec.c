@@ -61,8 +61,9 @@ on_tried(void *arg)
 	char why[512];
 
 	r->checker = NULL; /* frees itself */
-	if (!passed && r->answer.n > 0 && strcmp(first, TRIAL_ANSWER) == 0)
-		first = problems_kept(&r->answer) > 1 ? r->answer.text[1] : first;
+	/* it said yes, and then something else came */
+	if (!passed && problems_kept(&r->answer) > 1 && strcmp(first, TRIAL_ANSWER) == 0)
+		first = r->answer.text[1];
 	snprintf(why, sizeof(why), "%s does not take over: %s", r->program, first);
 	problems_done(&r->answer);
 	problems_init(&r->answer);
@@ -184,6 +185,7 @@ reexec_cancel(struct reexec *r)
 {
 	checker_cancel(r->checker);
 	r->checker = NULL;
+	r->again = false;
 	r->state = REEXEC_IDLE;
 }
 

@@ -354,6 +354,25 @@ def test_who_waits_for_a_verdict_has_it_first(start, port, hostile):
     assert status == 200 and json.loads(text)["verdict"] == "applied"
 
 
+def test_reloads_without_a_pause(start, port, figure):
+    """One who asks again and again gets each of his verdicts, and keeps nobody from taking over."""
+    daemon = start(config(port))
+    done, answers = threading.Event(), []
+
+    def ask_again():
+        while not done.is_set():
+            answers.append(ask(socket_of(daemon), "/v1/reload", "POST", "{}")[0])
+    asker = threading.Thread(target=ask_again)
+    asker.start()
+    for _ in range(scaled(10, 3)):
+        daemon.reexec()
+    done.set()
+    asker.join()
+    figure(f"{len(answers)} reloads")
+    assert answers and set(answers) == {200}
+    assert get(daemon)["last_reload"]["id"] == len(answers) == get(daemon)["generation"] - 1
+
+
 def test_it_waits_for_the_start(launch, port, hostile):
     hostile.plan("gate", slot=0)
     daemon = launch(config(port), worker=hostile.program)
@@ -385,6 +404,66 @@ def test_stop_and_reexec_in_one_moment(start, port):
         assert daemon.wait_exit() == 0
 
 
+# -- what is not at rest although nothing is under way
+
+def test_slots_of_different_generations(start, port, hostile):
+    """A roll that failed half-way and kept what it had: so it stays, until the next one."""
+    daemon = start(config(port, roll={"on_failure": "keep"}), worker=hostile.program)
+    hostile.plan("exit_1", slot=1)
+    daemon.write(config(port, roll={"on_failure": "keep"}, limits={"connections": 100}))
+    assert daemon.reload().word == "reverted"
+    hostile.plan("real")
+
+    def generations():
+        return [(w["generation"], w["pid"]) for w in get(daemon)["workers"]]
+    before = generations()
+    assert [generation for generation, _ in before] == [2, 1]
+    daemon.reexec()
+    assert generations() == before and get(daemon)["generation"] == 1
+    daemon.kill_worker(0)
+    daemon.wait_line(r"worker 0 gen 2 pid \d+: starting -> ready", since=daemon.line_after("goes on"))
+    assert daemon.reload().word == "applied"
+    assert [generation for generation, _ in generations()] == [3, 3]
+
+
+def test_backoff_goes_on(start, port, hostile):
+    """A slot that waits until it may start a worker again goes on waiting, and no longer."""
+    daemon = start(config(port, restart={"delay": 60, "max_delay": 60}), worker=hostile.program)
+    hostile.plan("exit_1", slot=1)
+    daemon.kill_worker(1)
+    daemon.wait_line(r"slot 1: 2 crashes in a row")
+    before = get(daemon)["workers"][1]
+    daemon.reexec()
+    after = get(daemon)["workers"][1]
+    assert (after["state"], after["restarts"]) == ("waiting", before["restarts"])
+    assert 0 < after["spawn_in_s"] < before["spawn_in_s"]
+    hostile.plan("real")
+    assert daemon.reload().word == "applied"
+    daemon.wait_settled(2)
+
+
+def test_recycling_goes_on(start, port):
+    """By the age that a worker has, not the daemon's image."""
+    daemon = start(config(port, workers=1, recycle={"age": 3, "jitter": 0}))
+    old = daemon.worker(0).pid
+    for _ in range(3):
+        daemon.reexec()
+    daemon.wait_line(rf"pid {old}: \w+ -> exited")
+    daemon.wait_settled(1)
+
+
+def test_signals_that_a_parent_ignores(start, port, directory):
+    """As nohup does: they are the daemon's all the same, in each image."""
+    wrapper = os.path.join(directory, "wrapper")
+    install(wrapper, f"#!/bin/sh\ntrap '' HUP TERM USR1 USR2 TTIN CHLD\nexec {GRACEFULD} \"$@\"\n")
+    daemon = start(config(port), program=wrapper)
+    for _ in range(2):
+        daemon.reexec()
+        assert daemon.reload().word == "applied"
+        assert daemon.status()
+    assert daemon.stop() == 0
+
+
 # -- a bad program
 
 BAD = {
@@ -394,6 +473,7 @@ BAD = {
     "other_version": ("#!/bin/sh\necho 'the state is of version 1, and only version 2 is known'\nexit 65\n", "only version 2 is known"),
     "no_option": ("#!/bin/sh\necho \"gracefuld: unrecognized option '$1'\" >&2\nexit 64\n", "unrecognized option '--check-state'"),
     "no_interpreter": ("#!/nonexistent/sh\n", "No such file or directory"),
+    "says_no_after_yes": ("#!/bin/sh\necho 'gracefuld: this state can be taken over'\necho no\nexit 1\n", "does not take over: no"),
     "crashes_after_yes": (
         "#!/bin/sh\necho 'gracefuld: this state can be taken over'\nkill -ABRT $$\n", "killed by signal 6"),
 }
@@ -478,6 +558,13 @@ def test_exec_that_fails_after_all(start, port, program, directory):
     assert not inheritable(daemon)
     check_unharmed(daemon, port, workers, fd_counts(daemon))
     install(program)
+    daemon.reexec()
+
+
+def test_warnings_are_no_refusal(start, port, program):
+    """The dynamic linker, for one, may have something to say; the answer is what comes last."""
+    daemon = start(config(port), program=program)
+    install(program, f"#!/bin/sh\necho 'something: warning' >&2\nexec {GRACEFULD} \"$@\"\n")
     daemon.reexec()
 
 

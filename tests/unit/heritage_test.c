@@ -296,6 +296,17 @@ test_texts_have_limits(void **state)
 	json_decref(json);
 }
 
+/* Else a worker would be born without it. */
+static void
+test_each_address_is_open(void **state)
+{
+	json_t *json = read_sample();
+
+	json_string_set(find(json, "pool.listeners.0.address"), "[::]:26643");
+	assert_false(is_taken_json(*state, json, NULL));
+	json_decref(json);
+}
+
 /* A later program counts more, and those before it did not: that is no other state. The other way round it would lose something. */
 static void
 test_lists_of_counters_may_be_shorter(void **state)
@@ -460,6 +471,7 @@ main(void)
 		cmocka_unit_test(test_each_member_counts),
 		cmocka_unit_test(test_numbers_have_limits),
 		cmocka_unit_test(test_texts_have_limits),
+		cmocka_unit_test(test_each_address_is_open),
 		cmocka_unit_test(test_lists_of_counters_may_be_shorter),
 		cmocka_unit_test(test_each_truncation_is_refused),
 		cmocka_unit_test(test_flipped_bits),
