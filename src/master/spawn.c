@@ -241,8 +241,8 @@ run_child(const struct spawn *spawn, struct environment *env)
 }
 
 /*
- * Forks a child in which all signals are blocked. Until it has put the handlers back to their defaults, it has the master's, and they
- * write into a pipe that both share: a SIGTERM to a worker that was just born would stop the master.
+ * Forks a child in which all signals are blocked: one that comes before it is what it is to be waits until then. (The master has no
+ * handlers, which would write into a pipe that both share: a SIGTERM to a worker that was just born would stop the master.)
  */
 static pid_t
 fork_quietly(void)

@@ -13,7 +13,7 @@ import pytest
 
 from control import Events, ask, connect, ctl, get, metrics, socket_of
 from harness import (DEADLINE, GRACEFULD, REEXEC_LINE, Client, Load, assert_no_failure, children_of, config, descriptors,
-                     free_port, is_alive, load_text, proc_stat, scaled, server_pids, wait_until)
+                     free_port, is_alive, load_text, proc_stat, scaled, server_pids, wait_gone, wait_until)
 from test_leak import born_with, check_contract
 
 
@@ -559,6 +559,21 @@ def test_exec_that_fails_after_all(start, port, program, directory):
     check_unharmed(daemon, port, workers, fd_counts(daemon))
     install(program)
     daemon.reexec()
+
+
+def test_image_that_fails_once_it_has_begun(start, port, program):
+    """Against one that passes its trial and does not keep its word nothing helps: it ends as if the master had been killed, and
+    says why. Clients keep their connections until the drain ends."""
+    daemon = start(config(port), program=program)
+    install(program, f"#!/bin/sh\n[ \"$1\" = --check-state ] || export GRACEFULD_STATE_FD=99\nexec {GRACEFULD} \"$@\"\n")
+    with Client(port).ask() as client:
+        daemon.send(signal.SIGUSR2)
+        daemon.wait_line(r"error: cannot take over: descriptor 99 is no state of a master")
+        assert daemon.process.wait(DEADLINE) == 70
+        client.ask()
+    assert daemon.wait_exit() == 70
+    for pid in daemon.pids():
+        wait_gone(pid)
 
 
 def test_warnings_are_no_refusal(start, port, program):
