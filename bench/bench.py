@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What a reload, a worker and a request cost, as tables.
 
-    bench.py [roll] [memory] [cpu] [http]
+    bench.py [roll] [reexec] [memory] [cpu] [http]
 
 The programs are those of build/, or of the environment (see tests/scenario/harness.py)."""
 
@@ -71,6 +71,26 @@ def bench_roll():
           ("workers", "median", "worst", "per worker"), rows)
 
 
+def measure_reexec(workers):
+    """Milliseconds, medians: from the signal until the next image of the master goes on, and of those without its trial."""
+    whole, without = [], []
+    with Running(free_port(), workers=workers) as daemon:
+        for _ in range(ROLLS + 2):
+            begun = time.monotonic()
+            without.append(daemon.reexec())
+            whole.append((time.monotonic() - begun) * 1000)
+    return statistics.median(whole[2:]), statistics.median(without[2:]), max(without[2:])
+
+
+def bench_reexec():
+    rows = []
+    for workers in (2, 16, 128):
+        whole, without, worst = measure_reexec(workers)
+        rows.append((workers, f"{whole:.1f}", f"{without:.1f}", f"{worst:.1f}"))
+    table(f"Another image of the master, from SIGUSR2 on ({ROLLS} each), ms",
+          ("workers", "with the trial", "without", "worst"), rows)
+
+
 def bench_memory():
     rows = []
     for workers in (2, 16, 128):
@@ -107,7 +127,7 @@ def bench_http():
     http_service.bench(table)
 
 
-BENCHES = {"roll": bench_roll, "memory": bench_memory, "cpu": bench_cpu, "http": bench_http}
+BENCHES = {"roll": bench_roll, "reexec": bench_reexec, "memory": bench_memory, "cpu": bench_cpu, "http": bench_http}
 
 
 def main():

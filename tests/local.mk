@@ -25,6 +25,7 @@ scenario_tests = \
 	tests/scenario/test_metrics.py \
 	tests/scenario/test_pipe.py \
 	tests/scenario/test_recycle.py \
+	tests/scenario/test_reexec.py \
 	tests/scenario/test_reject.py \
 	tests/scenario/test_reload.py \
 	tests/scenario/test_signals.py \

@@ -14,6 +14,7 @@
 #include "control/access.h"
 #include "control/commands.h"
 #include "control/gate.h"
+#include "control/passage.h"
 #include "http/server.h"
 #include "master/loop.h"
 
@@ -54,7 +55,8 @@ struct control {
 	gid_t next_gid;
 	mode_t next_mode;
 	bool prepared;
-	bool leaving; /* the daemon ends: only what is under way goes on */
+	bool leaving;           /* the daemon ends: only what is under way goes on */
+	struct passage passage; /* while another image is about to take over */
 };
 
 /* ---- who comes in ---- */
@@ -376,6 +378,89 @@ leave(void *arg)
 	leave_if_done(control, 0);
 }
 
+/* ---- heritage ---- */
+
+static const struct heritage_field fields[] = {
+	HERITAGE_NUMBER(struct control, gid, UINT32_MAX),
+	HERITAGE_REST("local"), /* gates; null: none */
+	HERITAGE_REST("metrics"),
+	HERITAGE_REST("clients"), /* of each audience */
+	HERITAGE_END,
+};
+
+static struct json_t *
+save(struct heritage *heritage, bool trial, void *arg)
+{
+	struct control *control = arg;
+	json_t *json = heritage_save(heritage, fields, control), *clients = json_array();
+
+	heritage_set(
+		heritage, json, "local", control->local ? gate_save(heritage, control->local) : json_null());
+	heritage_set(heritage, json, "metrics",
+		control->metrics ? gate_save(heritage, control->metrics) : json_null());
+	if (!trial)
+		subscribers_end(&control->commands.subscribers);
+	for (size_t i = 0; i < AUDIENCES; i++) {
+		control->passage.heritage = heritage;
+		control->passage.array = json_array();
+		if (!trial)
+			passage_save(&control->passage, control->audience[i].server);
+		heritage_add(heritage, clients, control->passage.array);
+	}
+	heritage_set(heritage, json, "clients", clients);
+	return json;
+}
+
+static void
+resume(void *arg)
+{
+	struct control *control = arg;
+
+	passage_resume(&control->passage);
+}
+
+static bool
+restore_gate(struct control *control, struct heritage *heritage, const json_t *json, struct gate **place,
+	gate_fn *on_connection)
+{
+	if (json_is_null(json))
+		return true;
+	*place = gate_load(heritage, json);
+	if (!*place)
+		return false;
+	return heritage->trial || gate_open(*place, control->base, on_connection, control) == 0 ||
+	       heritage_refuse(heritage, "out of memory");
+}
+
+static bool
+restore_clients(struct control *control, struct heritage *heritage, const json_t *clients)
+{
+	if (json_array_size(clients) != AUDIENCES)
+		return heritage_refuse(heritage, "the clients are of another number of audiences");
+	for (size_t i = 0; i < AUDIENCES; i++)
+		if (!passage_load(heritage, json_array_get(clients, i), control->audience[i].server))
+			return false;
+	return true;
+}
+
+static bool
+restore(struct master *master, struct heritage *heritage, const json_t *json, void *arg)
+{
+	struct control *control = arg;
+
+	if (!heritage->trial) {
+		control->commands.master = master;
+		control->base = master_base(master);
+		if (!make_audiences(control))
+			return heritage_refuse(heritage, "out of memory");
+	}
+	return heritage_load(heritage, fields, json, control) &&
+	       restore_gate(control, heritage, json_object_get(json, "local"), &control->local, on_local) &&
+	       restore_gate(
+		       control, heritage, json_object_get(json, "metrics"), &control->metrics, on_remote) &&
+	       restore_clients(control, heritage, json_object_get(json, "clients"));
+}
+
 static void
 done(void *arg)
 {
@@ -412,6 +497,9 @@ control_extension(struct control *control)
 		.commit = commit,
 		.discard = discard,
 		.leave = leave,
+		.save = save,
+		.resume = resume,
+		.restore = restore,
 		.done = done,
 		.arg = control,
 	};

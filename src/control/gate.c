@@ -38,8 +38,9 @@ struct gate {
 	void *arg;
 };
 
+/* Closed, and nowhere yet. */
 static struct gate *
-gate_new(const char *address)
+gate_make(void)
 {
 	struct gate *gate = calloc(1, sizeof(*gate));
 
@@ -47,6 +48,16 @@ gate_new(const char *address)
 		return NULL;
 	gate->fd = -1;
 	gate->pace = (struct pace){ .rest = GATE_REST, .credit_us = GATE_CREDIT_US };
+	return gate;
+}
+
+static struct gate *
+gate_new(const char *address)
+{
+	struct gate *gate = gate_make();
+
+	if (!gate)
+		return NULL;
 	gate->address = strdup(address);
 	if (gate->address)
 		return gate;
@@ -211,8 +222,7 @@ on_readable(evutil_socket_t listener, short what, void *arg)
 	(void)listener, (void)what;
 	accept_some(gate);
 	if (!gate->short_of)
-		pause_accepting(
-			gate, pace_work(&gate->pace, clock_now_us(), clock_work_us() - began_us));
+		pause_accepting(gate, pace_work(&gate->pace, clock_now_us(), clock_work_us() - began_us));
 }
 
 int
@@ -245,4 +255,37 @@ gate_close(struct gate *gate)
 	fd_close(&gate->fd);
 	free(gate->address);
 	free(gate);
+}
+
+/* ---- heritage ---- */
+
+static const struct heritage_field fields[] = {
+	HERITAGE_STRING(struct gate, address),
+	HERITAGE_FD(struct gate, fd),
+	HERITAGE_BOOL(struct gate, is_unix),
+	HERITAGE_BOOL(struct gate, short_of),
+	HERITAGE_NUMBER(struct gate, inode, UINT64_MAX),
+	HERITAGE_END,
+};
+
+json_t *
+gate_save(struct heritage *h, const struct gate *gate)
+{
+	return heritage_save(h, fields, gate);
+}
+
+struct gate *
+gate_load(struct heritage *h, const json_t *json)
+{
+	struct gate *gate = gate_make();
+
+	if (!gate) {
+		heritage_refuse(h, "out of memory");
+		return NULL;
+	}
+	if (heritage_load(h, fields, json, gate) &&
+		(gate->address || heritage_refuse(h, "a control address has no name")))
+		return gate;
+	gate_close(gate);
+	return NULL;
 }

@@ -15,6 +15,7 @@
 
 #include "config/config.h"
 #include "config/problem.h"
+#include "master/heritage.h"
 #include "systemd/listen_fds.h"
 
 #include <stdbool.h>
@@ -42,7 +43,7 @@ struct listener {
 	char *path;     /* unix: to be unlinked at the end, if it is still ours: */
 	ino_t inode;
 	ino_t lost_inode; /* unix, while there are two sockets: fd[0], which the path led to once */
-	bool borrowed; /* systemd's: closed by whoever holds the list */
+	bool borrowed;    /* systemd's: closed by whoever holds the list */
 };
 
 TAILQ_HEAD(listener_list, listener);
@@ -94,6 +95,14 @@ void listener_hide(struct listener *listener);
 
 /* Closes the sockets, unlinks the path if it is still ours. NULL is fine. */
 void listener_close(struct listener *listener);
+
+/*
+ * For the master's heritage; `passed` is what systemd gave us. NULL when it can't be loaded.
+ */
+json_t *listener_save(
+	struct heritage *heritage, const struct listener *listener, const struct listen_fds *passed);
+struct listener *listener_load(
+	struct heritage *heritage, const json_t *json, const struct listen_fds *passed);
 
 /* The one with that address, or NULL. */
 struct listener *listener_find(const struct listener_list *list, const char *address);

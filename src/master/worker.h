@@ -71,8 +71,9 @@ struct worker {
 	int pidfd;
 	int control_fd;
 	int status_fd;
-	int handoff_fd; /* the handoff channel: outboxes and inboxes go to it */
-	pid_t heir;     /* of the same slot, the last that was given its connections; 0: none */
+	int handoff_fd;  /* the handoff channel: outboxes and inboxes go to it */
+	pid_t heir;      /* of the same slot, the last that was given its connections; 0: none */
+	int counters_fd; /* of the page that `counters` maps */
 	struct line_reader reader;
 	struct event *on_exit;     /* pidfd */
 	struct event *on_status;   /* status pipe */
@@ -110,6 +111,14 @@ struct worker_sockets {
 /* Starts a worker for a slot of that generation. `reason` is logged. NULL when that fails, errno set. */
 struct worker *worker_start(const struct worker_host *host, unsigned slot, struct generation *generation,
 	const struct worker_sockets *sockets, const char *reason);
+
+/*
+ * For the master's heritage. What is loaded is watched from then on, with what is left of its times; in a trial not.
+ * NULL when it can't be.
+ */
+json_t *worker_save(struct heritage *heritage, const struct worker *worker);
+struct worker *worker_load(struct heritage *heritage, const struct worker_host *host,
+	struct generation *generation, const json_t *json);
 
 /* Tells it to drain, within the live drain_timeout. One that is not READY yet stops instead. */
 void worker_drain(struct worker *worker, const char *reason);

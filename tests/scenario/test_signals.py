@@ -216,6 +216,20 @@ def test_ttin_and_ttou_change_the_number_of_workers(start, port, figure):
     assert_no_failure(seen)
 
 
+def test_ttin_that_has_to_wait_counts_each_time(start, port, hostile):
+    """While a reload is under way, whatever number of them comes."""
+    daemon = start(config(port, workers=1), worker=hostile.program)
+    hostile.plan("gate")
+    daemon.hup()
+    hostile.wait_held()
+    for number in (signal.SIGTTIN, signal.SIGTTIN, signal.SIGTTIN):
+        daemon.send(number)
+        assert daemon.status(), "it has been heard"
+    hostile.plan("real")
+    hostile.open_gate()
+    daemon.wait_settled(4)
+
+
 def test_signals_to_workers_do_no_harm(start, port, figure):
     """Whoever signals the whole process group, as a terminal or "kill 0" does, must not end connections."""
     daemon = start(config(port))
