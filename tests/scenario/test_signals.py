@@ -3,6 +3,7 @@
 import os
 import signal
 
+from control import ask, socket_of
 from harness import (VERDICT_LINE, Client, Load, Verdict, assert_no_failure, config, free_port, load_text, scaled,
                      wait_until)
 
@@ -224,7 +225,7 @@ def test_ttin_that_has_to_wait_counts_each_time(start, port, hostile):
     hostile.wait_held()
     for number in (signal.SIGTTIN, signal.SIGTTIN, signal.SIGTTIN):
         daemon.send(number)
-        assert daemon.status(), "it has been heard"
+        assert ask(socket_of(daemon), "/healthz")[0] == 200  # signals go first, so it has been heard
     hostile.plan("real")
     hostile.open_gate()
     daemon.wait_settled(4)
