@@ -211,8 +211,7 @@ on_readable(evutil_socket_t listener, short what, void *arg)
 	(void)listener, (void)what;
 	accept_some(gate);
 	if (!gate->short_of)
-		pause_accepting(
-			gate, pace_work(&gate->pace, clock_now_us(), clock_work_us() - began_us));
+		pause_accepting(gate, pace_work(&gate->pace, clock_now_us(), clock_work_us() - began_us));
 }
 
 int

@@ -160,7 +160,8 @@ set_connection(struct client_call *call)
 	CURL *easy = call->easy;
 
 	return curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, call->client->socket_path) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(CONNECT_TIMEOUT_US / US_PER_MS)) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(CONNECT_TIMEOUT_US / US_PER_MS)) ==
+	               CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK && /* whatever the environment says */

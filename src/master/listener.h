@@ -36,7 +36,7 @@ struct listener {
 	char *path;     /* unix: to be unlinked at the end, if it is still ours: */
 	ino_t inode;
 	ino_t lost_inode; /* unix, while there are two sockets: fd[0], which the path led to once */
-	bool borrowed; /* systemd's: closed by whoever holds the list */
+	bool borrowed;    /* systemd's: closed by whoever holds the list */
 };
 
 TAILQ_HEAD(listener_list, listener);

@@ -30,7 +30,7 @@
 
 #define EXTEND_INTERVAL_US (5 * US_PER_SEC) /* how often systemd hears that a reload or stop is under way … */
 #define EXTEND_US          (30 * US_PER_SEC) /* … and what it then allows at least */
-#define LEAVE_TIMEOUT_US   (US_PER_SEC / 2) /* how long the last words may take */
+#define LEAVE_TIMEOUT_US   (US_PER_SEC / 2)  /* how long the last words may take */
 
 struct master;
 

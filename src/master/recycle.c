@@ -103,7 +103,8 @@ on_time(evutil_socket_t fd, short what, void *arg)
 	const struct worker *due;
 
 	(void)fd, (void)what;
-	if (!live || !event_pending(r->on_time, EV_TIMEOUT, NULL) || r->pool->roll.state != ROLL_IDLE || r->reload->under_way || r->pool->stopping)
+	if (!live || !event_pending(r->on_time, EV_TIMEOUT, NULL) || r->pool->roll.state != ROLL_IDLE ||
+		r->reload->under_way || r->pool->stopping)
 		return;
 	due = find_due(r, live);
 	if (due)

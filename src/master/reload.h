@@ -29,8 +29,8 @@ enum verdict {
 struct outcome {
 	uint64_t id; /* of the reload, from 1 */
 	enum verdict verdict;
-	uint64_t generation; /* that serves now */
-	char error[512];     /* the first problem, or who was lost and how; "" when applied */
+	uint64_t generation;              /* that serves now */
+	char error[512];                  /* the first problem, or who was lost and how; "" when applied */
 	uint64_t started_us, duration_us; /* clock_now_us */
 	uint64_t started_wall_us;         /* clock_wall_us */
 	uint64_t finished, handed, cut;

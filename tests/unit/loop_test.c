@@ -68,8 +68,8 @@ a_worker_is_heard_between_any_two_clients(void **state)
 	assert_int_equal(event_add(s.worker, NULL), 0);
 	for (unsigned i = 0; i < CLIENTS; i++) {
 		/* epoll wants a descriptor for each */
-		s.client[i] =
-			event_new(s.base, fcntl(s.busy[0], F_DUPFD_CLOEXEC, 0), EV_READ | EV_PERSIST, on_client, &s);
+		s.client[i] = event_new(
+			s.base, fcntl(s.busy[0], F_DUPFD_CLOEXEC, 0), EV_READ | EV_PERSIST, on_client, &s);
 		assert_int_equal(event_priority_set(s.client[i], LOOP_PRIORITY_CLIENTS), 0);
 		assert_int_equal(event_add(s.client[i], NULL), 0);
 	}
