@@ -92,8 +92,8 @@ def test_fifty_reloads_during_a_roll_are_one(start, port, hostile, figure):
 def test_an_instant_is_told_alike_each_time(start, port):
     """It is noted, not reckoned back from now, which is another second now and then."""
     daemon = start(config(port))
-    told, end = set(), time.monotonic() + 1.2
     assert daemon.reload().word == "applied"
+    told, end = set(), time.monotonic() + 1.2
     while time.monotonic() < end:  # past the end of a second of the clock
         now = get(daemon)
         told.add((now["last_reload"]["started_at"], now["config"]["loaded_at"],
