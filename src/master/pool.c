@@ -587,10 +587,12 @@ pool_new(const struct pool_host *host)
 		return NULL;
 	pool->host = *host;
 	TAILQ_INIT(&pool->listeners);
+	pool->talk = (struct pace){ .rest = WORKER_TALK_REST, .credit_us = WORKER_TALK_CREDIT_US };
 	pool->slot_host = (struct slot_host){
 		.workers = { .base = host->base,
 			.program = host->program,
 			.open_files = host->open_files,
+			.talk = &pool->talk,
 			.changed = wake,
 			.arg = pool },
 		.listeners = &pool->listeners,

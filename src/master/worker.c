@@ -393,20 +393,16 @@ read_status(struct worker *w)
 }
 
 /*
- * A worker that talks without pause would keep the clients of the control socket from being heard, who come behind all
- * else: it goes on as one of them.
+ * Workers that talk without pause would keep the clients of the control socket from being heard, who come behind all
+ * else: what is too much goes on as one of them.
  */
 static void
-heed_clients(struct worker *w)
+heed_clients(struct worker *w, uint64_t worked_us)
 {
-	uint64_t now_us = clock_now_us();
+	bool first = event_get_priority(w->on_status) == LOOP_PRIORITY_DEFAULT;
+	uint64_t owed_us = pace_work(w->host->talk, clock_now_us(), first ? worked_us : 0);
 
-	if (now_us - w->talk_since_us > WORKER_TALK_US) {
-		w->talk_since_us = now_us;
-		w->talk_reads = 0;
-	}
-	event_priority_set(w->on_status,
-		++w->talk_reads > WORKER_TALK_READS ? LOOP_PRIORITY_CLIENTS : LOOP_PRIORITY_DEFAULT);
+	event_priority_set(w->on_status, owed_us > 0 ? LOOP_PRIORITY_CLIENTS : LOOP_PRIORITY_DEFAULT);
 }
 
 /* event: the status pipe */
@@ -414,11 +410,13 @@ static void
 on_status(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
+	uint64_t began_us = clock_work_us();
+	enum line_reader_result result = read_status(w);
 
 	(void)fd, (void)what;
-	heed_clients(w);
-	switch (read_status(w)) {
+	switch (result) {
 	case LINE_READER_AGAIN:
+		heed_clients(w, clock_work_us() - began_us);
 		break;
 	case LINE_READER_EOF:
 	case LINE_READER_ERROR:

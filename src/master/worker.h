@@ -8,6 +8,7 @@
 #ifndef MASTER_WORKER_H
 #define MASTER_WORKER_H
 
+#include "base/pace.h"
 #include "ipc/counters.h"
 #include "ipc/line_reader.h"
 #include "master/generation.h"
@@ -28,9 +29,9 @@
 #define WORKER_ABORT_TIMEOUT_US (2 * US_PER_SEC)
 /* A process that exits closes its pipe just before it can be reaped. */
 #define WORKER_EOF_GRACE_US (100 * US_PER_MS)
-/* Reads of its status pipe within so long, before it goes on behind the rest. */
-#define WORKER_TALK_US    (10 * US_PER_MS)
-#define WORKER_TALK_READS 16
+/* All workers' messages together: half of a processor, before they come behind the rest. */
+#define WORKER_TALK_REST      1
+#define WORKER_TALK_CREDIT_US (20 * US_PER_MS)
 
 /* A deadline that comes so much too late tells of the master, not of the worker. */
 #define WORKER_LATENESS_US (1 * US_PER_SEC)
@@ -57,6 +58,7 @@ struct worker_host {
 	const char *program;        /* of built-in services */
 	unsigned open_files;        /* where limits.open_files says nothing; 0: as the master's */
 	const struct config *live;  /* for what applies to what runs: drain_timeout, roll, restart */
+	struct pace *talk;          /* of all workers' messages */
 	void (*changed)(void *arg); /* a worker has a new state */
 	void *arg;
 };
@@ -84,8 +86,6 @@ struct worker {
 	uint64_t state_since_us;
 	uint64_t ready_since_us; /* 0: never was */
 	uint64_t deadline_us;    /* when on_deadline is due, if it is */
-	uint64_t talk_since_us;  /* since then its status pipe was read so many times: */
-	unsigned talk_reads;
 	bool said_hello;
 	bool said_unknown;            /* an unknown message was logged */
 	bool hung;                    /* gets SIGABRT before SIGKILL */

@@ -16,7 +16,7 @@ import harness
 import pytest
 from control import (EX_NOPERM, EXIT, GRACEFULCTL, NOBODY, STATUS, Events, ReadyCount, as_nobody, ask, connect, counted, ctl,
                      ctl_end, ctl_start, curl, get, metrics, socket_of)
-from harness import (KEEP, LOAD, Client, Load, assert_no_failure, config, descriptors, free_port, load_text, private_kb, scaled,
+from harness import (KEEP, LOAD, Client, Load, assert_no_failure, config, cpu_ticks, descriptors, free_port, load_text, private_kb, scaled,
                      wait_until)
 
 ROLL = {"ready_timeout": 1}  # for those that hang
@@ -92,11 +92,12 @@ def test_fifty_reloads_during_a_roll_are_one(start, port, hostile, figure):
 def test_an_instant_is_told_alike_each_time(start, port):
     """It is noted, not reckoned back from now, which is another second now and then."""
     daemon = start(config(port))
-    told, end = set(), time.monotonic() + 1.2
     assert daemon.reload().word == "applied"
+    told, end = set(), time.monotonic() + 1.2
     while time.monotonic() < end:  # past the end of a second of the clock
         now = get(daemon)
-        told.add((now["last_reload"]["started_at"], now["config"]["loaded_at"], metrics(socket_of(daemon))["gracefuld_start_timestamp_seconds"]))
+        told.add((now["last_reload"]["started_at"], now["config"]["loaded_at"],
+                  metrics(socket_of(daemon))["gracefuld_start_timestamp_seconds"]))
     assert len(told) == 1, told
 
 
@@ -908,31 +909,64 @@ def test_hostile_clients_hold_up_nobody(start, port, many_files, figure, way, sl
     try:
         with Load(port) as load:
             drip_all(attack.slow)
-            slowest = 0.0
-            for _ in range(times):
-                began = time.monotonic()
-                assert get(daemon)["state"] == "running"
-                slowest = max(slowest, time.monotonic() - began)
+            slowest = status_ms(daemon, times)
             busy = reload_ms(daemon, times)
             seen = load.result()
         left = drip_all(attack.slow)
-        old, since, began = daemon.worker(1).pid, daemon.mark(), time.monotonic()
-        os.kill(old, signal.SIGKILL)
-        daemon.wait_line(rf"worker 1 gen \d+ pid (?!{old}:)\d+: starting -> ready", since=since)
-        respawn = time.monotonic() - began
+        respawn = respawn_ms(daemon)
         most = private_kb(daemon.pid)
     finally:
         attack.end()
     figure(f"{len(attack.slow)} slow ones ({left} left), {[n // 1000 for n in attack.counts]} kB of flood, heads, garbage: status "
-           f"{slowest * 1000:.1f} ms at most, reload {quiet:.0f} -> {busy:.0f} ms, respawn {respawn * 1000:.1f} ms, "
+           f"{slowest:.1f} ms at most, reload {quiet:.0f} -> {busy:.0f} ms, respawn {respawn:.1f} ms, "
            f"{memory} -> {most} kB; {load_text(seen)}")
     assert_no_failure(seen)
     assert len(attack.slow) == slow and all(attack.counts[:2])
     if LOAD >= 1:
-        assert slowest < 1 and respawn < 1 and busy < quiet * 10 + 300
+        assert slowest < 1000 and respawn < 1000 and busy < quiet * 10 + 300
     if not harness.is_sanitized():
         assert most - memory < 16 * 1024
     wait_until(lambda: sorted(descriptors(daemon.pid).values()) == held, "all descriptors are back", timeout=harness.DEADLINE * 2)
+
+
+def respawn_ms(daemon, slot=1):
+    """From the death of a worker until another one serves."""
+    old, since, began = daemon.worker(slot).pid, daemon.mark(), time.monotonic()
+    os.kill(old, signal.SIGKILL)
+    daemon.wait_line(rf"worker {slot} gen \d+ pid (?!{old}:)\d+: starting -> ready", since=since)
+    return (time.monotonic() - began) * 1000
+
+
+def status_ms(daemon, times):
+    """The slowest."""
+    slowest = 0.0
+    for _ in range(times):
+        began = time.monotonic()
+        assert get(daemon)["state"] in ("running", "reloading")
+        slowest = max(slowest, (time.monotonic() - began) * 1000)
+    return slowest
+
+
+@pytest.mark.parametrize("path", ["/v1/status", "/healthz", "/metrics"])
+def test_greedy_readers_hold_up_nobody(start, port, figure, path):
+    """Seventy ask and read without pause, all that they may."""
+    address = ("127.0.0.1", free_port())
+    daemon = start(config(port, metrics=f"127.0.0.1:{address[1]}"))
+    times = scaled(20, 5)
+    quiet = reload_ms(daemon, times), status_ms(daemon, times), respawn_ms(daemon)
+    how = {"mode": "keepalive", "proto": "http"}
+    with Load(address, "--path", path, connections=60, **how) as tcp, \
+            Load(socket_of(daemon), "--path", path, connections=10, **how) as local:
+        ticks, began = cpu_ticks(daemon.pid), time.monotonic()
+        busy = reload_ms(daemon, times), status_ms(daemon, times), respawn_ms(daemon, slot=0)
+        processor = (cpu_ticks(daemon.pid) - ticks) / (time.monotonic() - began)
+        seen = tcp.result(), local.result()
+    figure(f"{seen[0]['ok_per_s']:.0f} + {seen[1]['ok_per_s']:.0f} answers/s: reload {quiet[0]:.0f} -> {busy[0]:.0f} ms, status "
+           f"{quiet[1]:.1f} -> {busy[1]:.1f} ms at most, respawn {quiet[2]:.1f} -> {busy[2]:.1f} ms, {processor:.0f} % of a processor")
+    for each in seen:
+        assert_no_failure(each)
+    if LOAD >= 1:
+        assert busy[1] < 1000 and busy[2] < 1000 and busy[0] < quiet[0] * 10 + 300
 
 
 def raw(daemon, data, half_open=True):
