@@ -27,7 +27,8 @@ scenario_tests = \
 	tests/scenario/test_recycle.py \
 	tests/scenario/test_reject.py \
 	tests/scenario/test_reload.py \
-	tests/scenario/test_signals.py
+	tests/scenario/test_signals.py \
+	tests/scenario/test_unix_path.py
 
 systemd_tests = \
 	tests/systemd/test_service.py \

@@ -304,20 +304,24 @@ config_load_text(const char *text, size_t len, struct config **ret, struct probl
 }
 
 int
+config_look_at_file(const char *path, struct config **ret, struct problems *problems)
+{
+	size_t len;
+	char *text;
+	int r = source_read(path, &text, &len, problems);
+
+	return r < 0 ? r : load_owned(text, len, ret, problems);
+}
+
+int
 config_load_file(const char *path, struct config **ret, struct problems *problems)
 {
+	const size_t before = problems->n;
 	struct config *config;
-	size_t len, before;
-	char *text;
-	int r;
+	int r = config_look_at_file(path, &config, problems);
 
-	r = source_read(path, &text, &len, problems);
 	if (r < 0)
 		return r;
-	r = load_owned(text, len, &config, problems);
-	if (r < 0)
-		return r;
-	before = problems->n;
 	check_limits(config, problems);
 	if (problems->n > before) {
 		config_free(config);

@@ -15,9 +15,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Requests for each turn: a client that sends many at once doesn't keep the others waiting. */
-#define REQUESTS_PER_TURN 32
-
 /* The least room for a read: a whole request nearly always. */
 #define READ_MIN ((size_t)4 * 1024)
 
@@ -52,6 +49,19 @@ http_connection_data(const struct http_connection *connection)
 	return connection->data;
 }
 
+/* The event waits for nothing, or for `interest`. 0, or negative errno. */
+static int
+assign_event(struct http_connection *connection, int fd, short interest)
+{
+	const struct http_server *server = connection->server;
+	struct event *event = &connection->event;
+	int priority = server->limits.priority;
+
+	if (event_assign(event, server->base, fd, interest, on_event, connection) < 0)
+		return -EINVAL;
+	return priority >= 0 && event_priority_set(event, priority) < 0 ? -EINVAL : 0;
+}
+
 int
 http_connection_new(struct http_server *server, int fd, struct http_connection **ret)
 {
@@ -59,11 +69,11 @@ http_connection_new(struct http_server *server, int fd, struct http_connection *
 
 	if (!connection)
 		return -ENOMEM;
-	if (event_assign(&connection->event, server->base, fd, 0, on_event, connection) < 0) {
+	connection->server = server;
+	if (assign_event(connection, fd, 0) < 0) {
 		free(connection);
 		return -EINVAL;
 	}
-	connection->server = server;
 	connection->phase = HTTP_PHASE_FROZEN;
 	http_output_init(&connection->output);
 	TAILQ_INSERT_TAIL(&server->connections, connection, link);
@@ -79,6 +89,7 @@ connection_dispose(struct http_connection *connection)
 	struct http_server *server = connection->server;
 
 	http_deadlines_unset(&server->deadlines, &connection->deadline);
+	http_turn_queue_leave(&server->turns, &connection->turn);
 	event_del(&connection->event);
 	TAILQ_REMOVE(&server->connections, connection, link);
 	server->n_connections--;
@@ -169,6 +180,7 @@ http_connection_freeze(struct http_connection *connection)
 {
 	note_client_deadline(connection);
 	event_del(&connection->event);
+	http_turn_queue_leave(&connection->server->turns, &connection->turn);
 	connection->interest = 0;
 	connection->phase = HTTP_PHASE_FROZEN;
 	http_deadlines_unset(&connection->server->deadlines, &connection->deadline);
@@ -370,7 +382,7 @@ static int
 connection_work(struct http_connection *connection, bool *ret_progress)
 {
 	uint64_t before = connection->requests;
-	unsigned budget = REQUESTS_PER_TURN;
+	unsigned budget = connection->server->limits.turn_requests;
 	int r;
 
 	do {
@@ -451,8 +463,7 @@ connection_set_interest(struct http_connection *connection, short interest)
 	if (connection->interest == interest)
 		return 0;
 	connection->interest = 0;
-	if (event_del(event) < 0 || event_assign(event, connection->server->base, fd, interest | EV_PERSIST,
-					    on_event, connection) < 0)
+	if (event_del(event) < 0 || assign_event(connection, fd, interest | EV_PERSIST) < 0)
 		return -ENOMEM;
 	if (interest && event_add(event, NULL) < 0)
 		return errno > 0 ? -errno : -ENOMEM;
@@ -550,6 +561,8 @@ connection_discard(struct http_connection *connection)
 		connection_fail(connection, connection->error);
 	else if (over)
 		http_connection_end(connection, HTTP_END_DONE);
+	else if (connection_set_interest(connection, EV_READ) < 0)
+		http_connection_end(connection, HTTP_END_FAILED);
 }
 
 /* One turn. false: the connection has ended. */
@@ -566,15 +579,14 @@ connection_turn(struct http_connection *connection, short what)
 	return connection_settle(connection, r, progress);
 }
 
-/* event: there is something to read, or room to write; or somebody has woken it */
+/* Gives it a turn, and tells the handler what came of it. */
 static void
-on_event(evutil_socket_t fd, short what, void *arg)
+connection_do_turn(struct http_connection *connection, short what)
 {
-	struct http_connection *connection = arg;
 	struct http_server *server = connection->server;
 	bool lives = false;
 
-	(void)fd;
+	http_turn_queue_begin(&server->turns);
 	server->turn = connection;
 	if (connection->phase == HTTP_PHASE_LINGER)
 		connection_discard(connection);
@@ -586,6 +598,36 @@ on_event(evutil_socket_t fd, short what, void *arg)
 		if (server->handler->on_released)
 			server->handler->on_released(connection, server->arg);
 	}
+	http_turn_queue_end(&server->turns);
+}
+
+void
+http_connection_take_turn(struct http_turn *turn)
+{
+	struct http_connection *connection =
+		(struct http_connection *)((char *)turn - offsetof(struct http_connection, turn));
+
+	connection_do_turn(connection, http_turn_queue_leave(&connection->server->turns, turn));
+}
+
+/* event: there is something to read, or room to write; or somebody has woken it */
+static void
+on_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct http_connection *connection = arg;
+	struct http_turn_queue *turns = &connection->server->turns;
+	bool woken = what & EV_TIMEOUT;
+
+	(void)fd;
+	if (!woken && http_turn_queue_is_busy(turns)) {
+		/* it would be told again and again of what it knows */
+		event_del(&connection->event);
+		connection->interest = 0;
+		connection->server->stats.delayed++;
+		http_turn_queue_enter(turns, &connection->turn, what);
+		return;
+	}
+	connection_do_turn(connection, what | http_turn_queue_leave(turns, &connection->turn));
 }
 
 void

@@ -10,6 +10,7 @@
 #include "http/output.h"
 #include "http/reply.h"
 #include "http/server.h"
+#include "http/turn_queue.h"
 
 /*
  * What the connection waits for. Follows from all the rest at the end of each turn (connection_settle), and says
@@ -46,6 +47,7 @@ struct http_connection {
 	struct event event; /* EV_READ or EV_WRITE or neither, never both: see `interest` */
 	struct http_server *server;
 	TAILQ_ENTRY(http_connection) link;
+	struct http_turn turn;
 	struct http_deadline deadline;
 	void *data; /* the handler's */
 
@@ -91,6 +93,7 @@ struct http_server {
 	bool draining;
 	struct http_deadlines deadlines;
 	struct http_stats stats;
+	struct http_turn_queue turns;
 	/* lent to one connection at a time, for its turn */
 	struct http_buffer spare_input, spare_output;
 	struct http_connection *turn; /* the one whose turn it is, if any */
@@ -135,6 +138,9 @@ void http_connection_thaw(struct http_connection *connection);
 
 /* Ends it politely if it is idle. */
 void http_connection_close_idle(struct http_connection *connection);
+
+/* One that has waited for its turn has it: a http_turn_fn. */
+void http_connection_take_turn(struct http_turn *turn);
 
 /* A deadline of connections has come. */
 void http_connection_expire(struct http_deadline *deadline);

@@ -15,7 +15,7 @@ limits_make_sense(const struct http_limits *limits)
 {
 	return limits->max_head >= 256 && limits->max_head <= HTTP_HEAD_MAX &&
 	       limits->max_fields <= HTTP_FIELDS_MAX && limits->max_unsent > 0 &&
-	       limits->max_body <= SIZE_MAX / 8;
+	       limits->max_body <= SIZE_MAX / 8 && limits->turn_requests > 0;
 }
 
 /* Those of NEW, ANSWER and FROZEN stay 0: they have no deadline. */
@@ -42,6 +42,11 @@ server_init(struct http_server *server, struct event_base *base, const struct ht
 	server->base = base;
 	server->limits = *limits;
 	set_timeouts(server);
+	if (r == 0)
+		r = http_turn_queue_init(&server->turns, base, limits, http_connection_take_turn);
+	if (r == 0 && limits->priority >= 0 &&
+		event_priority_set(&server->deadlines.timer, limits->priority) < 0)
+		r = -EINVAL;
 	if (r == 0)
 		r = http_buffer_reserve(&server->spare_input, HTTP_BUFFER_FIRST);
 	if (r == 0)
@@ -82,6 +87,7 @@ http_server_free(struct http_server *server)
 	while ((connection = TAILQ_FIRST(&server->connections))) /* frozen ones */
 		http_connection_free(connection);
 	http_deadlines_done(&server->deadlines);
+	http_turn_queue_done(&server->turns);
 	http_buffer_free(&server->spare_input);
 	http_buffer_free(&server->spare_output);
 	free(server);

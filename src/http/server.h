@@ -56,6 +56,7 @@ struct http_stats {
 	uint64_t refused;        /* answered by the layer itself: bad ones, and those over a limit */
 	uint64_t timeouts;       /* deadlines that passed, but for those of idle connections */
 	uint64_t received, sent; /* bytes */
+	uint64_t delayed;        /* turns that had to wait for a rest: see http_limits */
 };
 
 /* `handler` must stay; `limits` is copied. NULL: no memory, or limits that make no sense (errno is EINVAL). */

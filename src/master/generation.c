@@ -23,7 +23,7 @@ generation_new(struct config *config, struct identity identity)
 	}
 	*generation =
 		(struct generation){ .refs = 1, .config = config, .config_fd = -1, .identity = identity };
-	generation->loaded_us = clock_now_us();
+	generation->loaded_wall_us = clock_wall_us();
 	SHA256Data((const uint8_t *)config->text, config->text_len, generation->sha256);
 	generation->config_fd = fd_sealed_memfd("gracefuld-config", config->text, config->text_len);
 	if (generation->config_fd < 0) {

@@ -15,7 +15,7 @@ struct generation {
 	unsigned refs;
 	uint64_t number; /* from 1; 0 while it is being prepared */
 	struct config *config;
-	uint64_t loaded_us; /* clock_now_us */
+	uint64_t loaded_wall_us; /* clock_wall_us */
 	char sha256[65];    /* of the text, in hexadecimal */
 	int config_fd;      /* sealed memfd with the configuration's text */
 	struct identity identity;

@@ -267,6 +267,42 @@ listener_open(const struct config_listen *spec, unsigned n, bool late, const str
 	return NULL;
 }
 
+/*
+ * The path leads nowhere, or to somebody else's socket: another one of ours takes its place. Workers that are there serve the
+ * old one, whose clients they have, until they leave.
+ */
+static int
+renew_unix(struct listener *listener, const struct config_listen *spec)
+{
+	ino_t inode;
+	int fd, r = reserve(listener, 2);
+
+	if (r < 0)
+		return r;
+	fd = unix_socket_listen(spec, &inode);
+	if (fd < 0)
+		return fd;
+	log_event(LOG_NOTICE, EVENT_LISTENER, NULL, "%s was removed or replaced by somebody: bound anew",
+		listener->address);
+	listener->lost_inode = listener->inode;
+	listener->inode = inode;
+	listener->live[listener->n_fd] = true;
+	listener->fd[listener->n_fd++] = fd;
+	return 0;
+}
+
+static bool
+grow_unix(struct listener *listener, const struct config_listen *spec, struct problems *problems)
+{
+	int r = 0;
+
+	if (listener->n_fd == 1 && !unix_socket_is_there(listener->path, listener->inode))
+		r = renew_unix(listener, spec);
+	if (r < 0)
+		add_problem(problems, spec, listener->address, r);
+	return r == 0;
+}
+
 bool
 listener_grow(
 	struct listener *listener, const struct config_listen *spec, unsigned n, struct problems *problems)
@@ -274,6 +310,8 @@ listener_grow(
 	unsigned before = listener->n_fd;
 	int r;
 
+	if (listener->kind == CONFIG_LISTEN_UNIX)
+		return grow_unix(listener, spec, problems);
 	if (listener->kind != CONFIG_LISTEN_TCP || before >= n)
 		return true;
 	/* what joins must get nothing until it is served, so the present sockets are chosen first */
@@ -290,6 +328,11 @@ listener_grow(
 void
 listener_shrink(struct listener *listener, unsigned n)
 {
+	if (listener->kind == CONFIG_LISTEN_UNIX && n == 1 && listener->n_fd == 2) {
+		unix_socket_unlink(listener->path, listener->inode);
+		listener->inode = listener->lost_inode;
+		fd_close(&listener->fd[--listener->n_fd]);
+	}
 	if (listener->kind != CONFIG_LISTEN_TCP)
 		return;
 	/* from the top: closing any other would give its index to the last */
@@ -297,11 +340,22 @@ listener_shrink(struct listener *listener, unsigned n)
 		fd_close(&listener->fd[--listener->n_fd]);
 }
 
+/* Who connected to the path's former socket is with the workers, which have it too. */
+static void
+forget_lost(struct listener *listener)
+{
+	if (listener->kind != CONFIG_LISTEN_UNIX || listener->n_fd < 2)
+		return;
+	fd_close(&listener->fd[0]);
+	listener->fd[0] = listener->fd[--listener->n_fd];
+}
+
 void
 listener_apply(struct listener *listener, const struct config_listen *spec)
 {
 	int r = 0;
 
+	forget_lost(listener);
 	if (listener->kind == CONFIG_LISTEN_UNIX)
 		r = unix_socket_set_access(listener->path, spec);
 	/* on a listening socket, listen only sets the backlog */

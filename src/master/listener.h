@@ -41,6 +41,7 @@ struct listener {
 	bool listening; /* tcp: what is bound also listens; else it waits for listener_begin */
 	char *path;     /* unix: to be unlinked at the end, if it is still ours: */
 	ino_t inode;
+	ino_t lost_inode; /* unix, while there are two sockets: fd[0], which the path led to once */
 	bool borrowed; /* systemd's: closed by whoever holds the list */
 };
 
@@ -57,21 +58,22 @@ struct listener *listener_open(const struct config_listen *spec, unsigned n, boo
 	const struct listener_list *others, const struct listen_fds *passed, struct problems *problems);
 
 /*
- * Sees to it that there are at least n sockets (TCP). False when that fails, with the reason in `problems`;
- * then nothing has changed.
+ * Sees to it that there are at least n sockets (TCP), or that the path leads to one of ours (UNIX): where somebody has removed
+ * it, another socket is bound there beside the one that is served, and workers get both. False when that fails, with the
+ * reason in `problems`; then nothing has changed.
  */
 bool listener_grow(
 	struct listener *listener, const struct config_listen *spec, unsigned n, struct problems *problems);
 
 /*
- * Closes the topmost sockets above n (TCP): for those that have never had a connection, after a reload that
+ * Closes the topmost sockets above n (TCP, UNIX): for those that have never had a connection, after a reload that
  * was taken back.
  */
 void listener_shrink(struct listener *listener, unsigned n);
 
 /*
- * Applies what may change on an open address: backlog; mode and owner of a UNIX path. What fails is logged,
- * and stays as it was.
+ * Applies what may change on an open address: backlog; mode and owner of a UNIX path, of which only the socket is kept that the
+ * path leads to. What fails is logged, and stays as it was.
  */
 void listener_apply(struct listener *listener, const struct config_listen *spec);
 

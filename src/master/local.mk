@@ -8,6 +8,7 @@ src_libmaster_a_SOURCES = \
 	src/master/identity.c src/master/identity.h \
 	src/master/listener.c src/master/listener.h \
 	src/master/log_event.c src/master/log_event.h \
+	src/master/loop.c src/master/loop.h \
 	src/master/master.c src/master/master.h \
 	src/master/pool.c src/master/pool.h \
 	src/master/recycle.c src/master/recycle.h \

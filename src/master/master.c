@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "master/log_event.h"
+#include "master/loop.h"
 #include "master/recycle.h"
 #include "master/reload.h"
 #include "master/report.h"
@@ -29,6 +30,7 @@
 
 #define EXTEND_INTERVAL_US (5 * US_PER_SEC) /* how often systemd hears that a reload or stop is under way … */
 #define EXTEND_US          (30 * US_PER_SEC) /* … and what it then allows at least */
+#define LEAVE_TIMEOUT_US   (US_PER_SEC / 2) /* how long the last words may take */
 
 struct master;
 
@@ -70,7 +72,7 @@ struct master {
 	struct recycle recycle;
 	struct event *on_lame_duck; /* while a stop still accepts */
 	enum master_state state;    /* written by enter_state alone */
-	uint64_t started_us;
+	uint64_t started_us, started_wall_us;
 	int exit_status;
 	struct event *on_signal[N_SIGNALS];
 	struct event *on_watchdog; /* NULL: nobody watches */
@@ -85,6 +87,7 @@ master_report(const struct master *m)
 	return (struct report){
 		.state = m->state,
 		.started_us = m->started_us,
+		.started_wall_us = m->started_wall_us,
 		.pool = m->pool,
 		.last_reload = &m->reload.last,
 	};
@@ -271,11 +274,16 @@ on_change(struct pool *pool, void *arg)
 static void
 on_empty(struct pool *pool, void *arg)
 {
+	struct timeval timeout = clock_timeval(LEAVE_TIMEOUT_US);
 	struct master *m = arg;
 
 	(void)pool;
 	log_event(LOG_NOTICE, EVENT_DAEMON_STOPPED, NULL, "stopped");
-	event_base_loopbreak(m->base);
+	event_base_loopexit(m->base, &timeout);
+	if (m->extension)
+		m->extension->leave(m->extension->arg);
+	else
+		event_base_loopbreak(m->base);
 }
 
 /* ---- what the reload tells ---- */
@@ -295,6 +303,7 @@ on_reload_end(struct reload *reload, void *arg)
 	(void)reload;
 	if (m->state == MASTER_RELOADING)
 		enter_state(m, MASTER_RUNNING);
+	recycle_go_on(&m->recycle);
 }
 
 /* ---- signals ---- */
@@ -474,19 +483,6 @@ catch_signals(struct master *m)
 	return sigprocmask(SIG_UNBLOCK, &set, NULL) == 0;
 }
 
-static struct event_base *
-make_base(void)
-{
-	struct event_config *config = event_config_new();
-	struct event_base *base = NULL;
-
-	if (config && event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV | EVENT_BASE_FLAG_NOLOCK) == 0)
-		base = event_base_new_with_config(config);
-	if (config)
-		event_config_free(config);
-	return base;
-}
-
 /*
  * The master holds a socket for each address and slot: it takes all descriptors that it may have. Returns
  * what was the limit, for workers go on with that unless limits.open_files says otherwise.
@@ -533,8 +529,13 @@ master_init(struct master *m, const struct master_options *options, const struct
 		.arg = m,
 	};
 
-	*m = (struct master){ .options = options, .extension = extension, .started_us = clock_now_us() };
-	m->base = pool_host.base = make_base();
+	*m = (struct master){
+		.options = options,
+		.extension = extension,
+		.started_us = clock_now_us(),
+		.started_wall_us = clock_wall_us(),
+	};
+	m->base = pool_host.base = loop_new();
 	m->pool = m->base ? pool_new(&pool_host) : NULL;
 	if (!m->pool)
 		return false;
@@ -626,7 +627,7 @@ int
 master_check(const struct master_options *options)
 {
 	struct candidate candidate;
-	struct event_base *base = hold_standard() == 0 ? make_base() : NULL;
+	struct event_base *base = hold_standard() == 0 ? loop_new() : NULL;
 	int r = EX_OK;
 
 	if (!base)

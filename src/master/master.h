@@ -31,6 +31,11 @@ struct master_extension {
 	void (*commit)(void *arg);
 	/* It does not: what was prepared is given up. */
 	void (*discard)(void *arg);
+	/*
+	 * The last worker has gone: says what is to be said yet, and then ends the event loop (event_base_loopbreak), which
+	 * also ends by itself before long.
+	 */
+	void (*leave)(void *arg);
 	/* The daemon ends; nothing of the master's may be used any more. */
 	void (*done)(void *arg);
 	void *arg;

@@ -253,7 +253,9 @@ begin(struct reload *r)
 	r->under_way = true;
 	r->must_roll = false;
 	r->id++;
-	r->next = (struct outcome){ .id = r->id, .started_us = clock_now_us() };
+	r->next = (struct outcome){
+		.id = r->id, .started_us = clock_now_us(), .started_wall_us = clock_wall_us()
+	};
 	problems_init(&r->candidate.problems);
 	first = take_waiting(r);
 	wish = *first;
@@ -302,7 +304,7 @@ static const char closed_text[] = "the daemon stops";
 static void
 refuse(const struct reload *r, struct reload_request *request)
 {
-	struct outcome none = { .verdict = VERDICT_REJECTED, .started_us = clock_now_us() };
+	struct outcome none = { .verdict = VERDICT_REJECTED, .started_wall_us = clock_wall_us() };
 
 	snprintf(none.error, sizeof(none.error), "%s", closed_text);
 	if (r->pool->running)

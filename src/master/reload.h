@@ -31,7 +31,8 @@ struct outcome {
 	enum verdict verdict;
 	uint64_t generation; /* that serves now */
 	char error[512];     /* the first problem, or who was lost and how; "" when applied */
-	uint64_t started_us, duration_us;
+	uint64_t started_us, duration_us; /* clock_now_us */
+	uint64_t started_wall_us;         /* clock_wall_us */
 	uint64_t finished, handed, cut;
 	struct problems changes;  /* "workers: 2 -> 4" */
 	struct problems problems; /* why it was rejected */

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "ipc/contract.h"
 #include "master/log_event.h"
+#include "master/loop.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -390,6 +391,23 @@ read_status(struct worker *w)
 	return result;
 }
 
+/*
+ * A worker that talks without pause would keep the clients of the control socket from being heard, who come behind all
+ * else: it goes on as one of them.
+ */
+static void
+heed_clients(struct worker *w)
+{
+	uint64_t now_us = clock_now_us();
+
+	if (now_us - w->talk_since_us > WORKER_TALK_US) {
+		w->talk_since_us = now_us;
+		w->talk_reads = 0;
+	}
+	event_priority_set(w->on_status,
+		++w->talk_reads > WORKER_TALK_READS ? LOOP_PRIORITY_CLIENTS : LOOP_PRIORITY_DEFAULT);
+}
+
 /* event: the status pipe */
 static void
 on_status(evutil_socket_t fd, short what, void *arg)
@@ -397,6 +415,7 @@ on_status(evutil_socket_t fd, short what, void *arg)
 	struct worker *w = arg;
 
 	(void)fd, (void)what;
+	heed_clients(w);
 	switch (read_status(w)) {
 	case LINE_READER_AGAIN:
 		break;

@@ -28,6 +28,9 @@
 #define WORKER_ABORT_TIMEOUT_US (2 * US_PER_SEC)
 /* A process that exits closes its pipe just before it can be reaped. */
 #define WORKER_EOF_GRACE_US (100 * US_PER_MS)
+/* Reads of its status pipe within so long, before it goes on behind the rest. */
+#define WORKER_TALK_US    (10 * US_PER_MS)
+#define WORKER_TALK_READS 16
 
 /* A deadline that comes so much too late tells of the master, not of the worker. */
 #define WORKER_LATENESS_US (1 * US_PER_SEC)
@@ -80,6 +83,8 @@ struct worker {
 	uint64_t state_since_us;
 	uint64_t ready_since_us; /* 0: never was */
 	uint64_t deadline_us;    /* when on_deadline is due, if it is */
+	uint64_t talk_since_us;  /* since then its status pipe was read so many times: */
+	unsigned talk_reads;
 	bool said_hello;
 	bool said_unknown;            /* an unknown message was logged */
 	bool hung;                    /* gets SIGABRT before SIGKILL */

@@ -110,6 +110,13 @@ def flood():
     stay()
 
 
+def chatter():
+    """Serves nothing, and talks without pause."""
+    say("hello 1 chatter 0.1\nready\n")
+    while True:
+        say("alive\n" * 600)
+
+
 def close_status():
     os.close(int(os.environ["GRACEFULD_STATUS_FD"]))
     stay()

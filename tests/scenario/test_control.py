@@ -1,5 +1,6 @@
 """The control server: what it tells is true, what it is asked for happens, and each who asks gets the verdict of it."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -88,6 +89,17 @@ def test_fifty_reloads_during_a_roll_are_one(start, port, hostile, figure):
 
 # -- verdicts
 
+def test_an_instant_is_told_alike_each_time(start, port):
+    """It is noted, not reckoned back from now, which is another second now and then."""
+    daemon = start(config(port))
+    told, end = set(), time.monotonic() + 1.2
+    assert daemon.reload().word == "applied"
+    while time.monotonic() < end:  # past the end of a second of the clock
+        now = get(daemon)
+        told.add((now["last_reload"]["started_at"], now["config"]["loaded_at"], metrics(socket_of(daemon))["gracefuld_start_timestamp_seconds"]))
+    assert len(told) == 1, told
+
+
 def check_verdict(daemon, figure, word, answers, error=None):
     """Exit status, JSON, log, counter and status agree. `answers`: what makes it; once by gracefulctl, once by curl."""
     args, body = answers
@@ -146,9 +158,11 @@ def test_rejected(start, port, figure, how):
 
 @pytest.mark.parametrize("plan, error", [("crash", "signal 11"), ("fail", 'the database is "gone"'), ("hang", "not ready")])
 def test_reverted(start, port, hostile, figure, plan, error):
-    daemon = start(config(port, roll=ROLL if plan == "hang" else None), worker=hostile.program)
+    daemon = start(config(port), worker=hostile.program)
     old = daemon.pids()
     hostile.plan(plan)
+    if plan == "hang":
+        daemon.write(config(port, roll=ROLL))
     check_verdict(daemon, figure, "reverted", ([], {}), error)
     assert daemon.pids() == old
     assert get(daemon)["generation"] == 1
@@ -219,6 +233,39 @@ def test_stop_answers_those_who_wait(start, port, hostile, figure):
     figure(f"{answers}")
     assert [status for status, _ in answers] == [EXIT["reverted"], EXIT["rejected"]], answers
     assert all("the daemon stops" in text for _, text in answers)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
+def test_events_end_with_the_daemon(start, port, figure, number):
+    """The last event and the last chunk come, then the end; a client that keeps its connection is no reason to stay."""
+    daemon = start(config(port))
+    with connect(socket_of(daemon)) as sock, Events(daemon) as events:
+        sock.sendall(b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_until(lambda: sock.recv(4096, socket.MSG_PEEK), "the stream has begun")
+        daemon.send(number)
+        told = b""
+        while more := sock.recv(4096):
+            told += more
+        assert daemon.wait_exit() == 0
+        assert events.process.wait(timeout=harness.DEADLINE) == 0, "to curl the reply is whole"
+        events.log.wait_end()
+        last = events.seen()[-1]
+    figure(f"{last}; {told[-30:]}")
+    assert last["event"] == "daemon-stopped"
+    assert told.endswith(b'"event":"daemon-stopped"}\n\r\n0\r\n\r\n'), told[-200:]
+
+
+def test_who_reads_nothing_does_not_hold_up_a_stop(start, port, figure):
+    """What he has not read of his answers is lost, after a while."""
+    daemon = start(config(port))
+    with connect(socket_of(daemon)) as sock:
+        sock.settimeout(0.5)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                sock.send(b"GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+        began = time.monotonic()
+        assert daemon.stop() == 0
+    figure(f"{(time.monotonic() - began) * 1000:.0f} ms")
 
 
 @pytest.mark.parametrize("body", ["[]", "{", '"x"', '{"wait": 1}', '{"wait": "never"}', '{"timeout_s": -1}', '{"timeout_s": "1"}',
@@ -560,7 +607,8 @@ def test_restart_of_a_slot(start, port, figure):
 
 
 def test_restart_with_a_broken_program_keeps_the_old_worker(start, port, hostile, figure):
-    daemon = start(config(port, roll=ROLL), worker=hostile.program)
+    # enough for workers that start while the machine has other things to do
+    daemon = start(config(port, roll={"ready_timeout": 5}), worker=hostile.program)
     old = serving(daemon)
     with Load(port) as load, ReadyCount(daemon) as ready:
         for plan in ("crash", "fail", "hang"):

@@ -14,6 +14,7 @@ layer_tests = \
 	tests/unit/line_reader_test \
 	tests/unit/log_test \
 	tests/unit/message_test \
+	tests/unit/pace_test \
 	tests/unit/registry_test \
 	tests/unit/service_test \
 	tests/unit/text_test
@@ -35,6 +36,8 @@ tests_unit_log_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_log_test_LDADD = $(base_test_ldadd)
 tests_unit_message_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_message_test_LDADD = $(ipc_test_ldadd)
+tests_unit_pace_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_pace_test_LDADD = $(base_test_ldadd)
 tests_unit_registry_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_registry_test_LDADD = $(service_test_ldadd)
 tests_unit_service_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
