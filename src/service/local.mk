@@ -18,5 +18,5 @@ src_libservice_a_SOURCES = \
 	src/service/http/range.c src/service/http/range.h \
 	src/service/http/welcome.c src/service/http/welcome.h \
 	src/service/registry.c \
-	src/service/service.h \
+	src/service/service.c src/service/service.h \
 	src/service/services.h

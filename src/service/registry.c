@@ -8,8 +8,6 @@
 #include "config/option.h"
 
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 typedef const struct service_ops *service_fn(void);
 
@@ -72,18 +70,4 @@ service_check(const struct config *config, struct problems *problems)
 	else
 		config_add_problem(
 			config, "service.type", problems, "there is no service \"%s\"", config->service_type);
-}
-
-void
-service_hang_up(const struct service_connection *connection, int fd)
-{
-	if (connection->lent)
-		shutdown(fd, SHUT_RDWR);
-}
-
-void
-service_close(const struct service_connection *connection, int fd)
-{
-	service_hang_up(connection, fd);
-	close(fd);
 }

@@ -65,7 +65,7 @@ def test_diff_says_what_changes_and_how(daemon, run, file):
     assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout.splitlines() == [
         "drain_timeout: 100s -> 1m (at once)",
-        "service.type: hello -> echo (by rolling the workers)",
+        "service.type: http -> echo (by rolling the workers)",
         "workers: 2 -> 4 (by rolling the workers)"]
     assert daemon.requests == ["GET /v1/config"]  # nothing is touched
 

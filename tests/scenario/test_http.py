@@ -458,6 +458,19 @@ def test_a_download_goes_on_through_reloads(start, port, folder):
         assert read_reply(client.send(b"GET /small.json HTTP/1.1\r\n" + HOST + b"\r\n"))[1] == b'{"a": 1}\n'
 
 
+def test_without_handoff_clients_are_told_of_the_end(start, port, folder, figure):
+    """Every connection ends with its worker, and yet no request fails."""
+    text = config(port, service={"type": "http", "root": folder}, roll={"handoff": False})
+    daemon = start(text)
+    with Load(port, "--path", "/small.json", mode="keepalive", proto="http") as load:
+        for _ in range(scaled(5, least=2)):
+            verdict = daemon.reload()
+            assert verdict.word == "applied" and verdict.handed_over == 0 and verdict.cut == 0
+        seen = load.result()
+    figure(f"{seen['ok']} answers, {seen['failed_total']} failed")
+    assert_no_failure(seen)
+
+
 def test_a_slow_client_gains_no_time_by_reloads(start, port):
     """Reloads all the time, each within the limit: the client's time is over nonetheless."""
     daemon = start(site(port, header_timeout=2))

@@ -573,7 +573,7 @@ assert_refused(struct scene *scene, const struct bad *bad)
 	if (bad->file)
 		handoff_put_fd(&writer, ends[1]);
 	handoff_writer_service(&writer);
-	for (int i = 0; i <= bad->twice; i++)
+	for (int i = 0; i < (bad->twice ? 2 : 1); i++)
 		handoff_put_number(&writer, bad->tag, bad->number);
 	assert_int_equal(handoff_writer_end(&writer), 0);
 	assert_int_equal(handoff_writer_send(&writer, scene->offers[0]), 0);

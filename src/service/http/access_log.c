@@ -5,6 +5,7 @@
  */
 #include "service/http/access_log.h"
 
+#include "base/cleanup.h"
 #include "base/log.h"
 
 #include <arpa/inet.h>
@@ -15,11 +16,11 @@
 #include <sys/un.h>
 
 /* Bytes of a text in the line, escaped. All together with the rest fit into the line. */
-#define TARGET_MAX 800
-#define OTHER_MAX  250
+#define TARGET_MAX 700
+#define OTHER_MAX  200
 
 _Static_assert(ACCESS_LOG_LINE_MAX < LOG_TEXT_MAX, "the log would cut it");
-_Static_assert(TARGET_MAX + 4 * OTHER_MAX < ACCESS_LOG_LINE_MAX - 150, "they fit");
+_Static_assert(TARGET_MAX + 5 * OTHER_MAX < ACCESS_LOG_LINE_MAX - 200, "they fit");
 
 void
 access_log_client(int fd, char dst[ACCESS_LOG_CLIENT_MAX])
@@ -50,6 +51,37 @@ access_log_client(int fd, char dst[ACCESS_LOG_CLIENT_MAX])
 		snprintf(dst, ACCESS_LOG_CLIENT_MAX, "[%s]:%u", text, ntohs(address.in6.sin6_port));
 }
 
+/* A line that is being written. What there is no room for is left out; by the limits above there always is. */
+struct line {
+	char *text; /* of ACCESS_LOG_LINE_MAX bytes */
+	size_t len;
+};
+
+static void
+put(struct line *line, const char *data, size_t len)
+{
+	if (len >= ACCESS_LOG_LINE_MAX - line->len)
+		return;
+	memcpy(line->text + line->len, data, len);
+	line->len += len;
+	line->text[line->len] = '\0';
+}
+
+static void
+put_words(struct line *line, const char *words)
+{
+	put(line, words, strlen(words));
+}
+
+static void
+put_number(struct line *line, const char *name, uint64_t value)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), ",\"%s\":%" PRIu64, name, value);
+	put_words(line, text);
+}
+
 /* One byte within a JSON string; bytes beyond ASCII are taken for Latin-1, so that the line is JSON in any case. */
 static size_t
 escape(char out[8], unsigned char c)
@@ -66,28 +98,34 @@ escape(char out[8], unsigned char c)
 	return (size_t)snprintf(out, 8, "\\u%04x", c);
 }
 
-/* Adds ,"name":"text", of at most `max` bytes of text. Returns where it ends. */
-static char *
-put_text(char *at, const char *name, struct http_text text, size_t max)
+/* "text", of at most `max` bytes. */
+static void
+put_text(struct line *line, struct http_text text, size_t max)
 {
 	size_t used = 0;
 
-	at += sprintf(at, ",\"%s\":\"", name);
+	put_words(line, "\"");
 	for (size_t i = 0; i < text.len; i++) {
 		char one[8];
 		size_t n = escape(one, (unsigned char)text.at[i]);
 
-		if (used + n + 3 > max) {
-			memcpy(at, "...", 3);
-			at += 3;
+		if (used + n + strlen("...") > max) {
+			put_words(line, "...");
 			break;
 		}
-		memcpy(at, one, n);
-		at += n;
+		put(line, one, n);
 		used += n;
 	}
-	*at++ = '"';
-	return at;
+	put_words(line, "\"");
+}
+
+static void
+put_named(struct line *line, const char *name, struct http_text text, size_t max)
+{
+	put_words(line, ",\"");
+	put_words(line, name);
+	put_words(line, "\":");
+	put_text(line, text, max);
 }
 
 void
@@ -98,23 +136,24 @@ access_log_format(const struct access *access, char dst[ACCESS_LOG_LINE_MAX])
 		struct http_text field;
 	} fields[] = { { "agent", { "User-Agent", 10 } }, { "referer", { "Referer", 7 } } };
 	const struct http_request *request = access->request;
-	char *at = dst;
+	struct line line = { .text = dst };
 
-	at += sprintf(at, "{\"client\":\"%.*s\"", ACCESS_LOG_CLIENT_MAX, access->client);
+	put_words(&line, "{\"client\":");
+	put_text(&line, (struct http_text){ access->client, strlen(access->client) }, OTHER_MAX);
 	if (request) {
-		at = put_text(at, "method", request->method, OTHER_MAX / 8);
-		at = put_text(at, "target", request->target, TARGET_MAX);
-		at = put_text(at, "host", request->host, OTHER_MAX);
+		put_named(&line, "method", request->method, OTHER_MAX);
+		put_named(&line, "target", request->target, TARGET_MAX);
+		put_named(&line, "host", request->host, OTHER_MAX);
 	}
-	at += sprintf(at, ",\"status\":%d,\"length\":%" PRIu64, access->status, access->length);
-	for (size_t i = 0; request && i < sizeof(fields) / sizeof(fields[0]); i++) {
+	put_number(&line, "status", (uint64_t)access->status);
+	put_number(&line, "length", access->length);
+	for (size_t i = 0; request && i < ARRAY_LEN(fields); i++) {
 		const struct http_text *value = http_request_field(request, fields[i].field);
 
 		if (value)
-			at = put_text(at, fields[i].name, *value, OTHER_MAX);
+			put_named(&line, fields[i].name, *value, OTHER_MAX);
 	}
-	*at++ = '}';
-	*at = '\0';
+	put_words(&line, "}");
 }
 
 void
