@@ -64,6 +64,7 @@ write_totals(const struct page *page, const struct pool *pool)
 		{ COUNTER_REQUESTS, "requests", "Requests, as the service counts them." },
 		{ COUNTER_FINISHED, "connections_finished", "Connections that came to their own end." },
 		{ COUNTER_CUT, "connections_cut", "Connections closed by force, by a deadline or a stop." },
+		{ COUNTER_LOST, "requests_lost", "Requests under way on connections closed by force." },
 		{ COUNTER_HANDED_OUT, "connections_handed_over", "Connections that went to another worker." },
 		{ COUNTER_RECEIVED, "received_bytes", "Bytes from clients." },
 		{ COUNTER_SENT, "sent_bytes", "Bytes to clients." },

@@ -630,12 +630,26 @@ on_event(evutil_socket_t fd, short what, void *arg)
 	connection_do_turn(connection, what | http_turn_queue_leave(turns, &connection->turn));
 }
 
+bool
+http_connection_owes(const struct http_connection *connection)
+{
+	if (connection->stage != HTTP_STAGE_NONE || http_output_is_pending(&connection->output))
+		return true;
+	return connection->phase != HTTP_PHASE_LINGER && !nothing_has_begun(connection);
+}
+
+static bool
+connection_is_idle(const struct http_connection *connection)
+{
+	bool waits = connection->phase == HTTP_PHASE_IDLE || connection->phase == HTTP_PHASE_HEAD;
+
+	return waits && nothing_has_begun(connection);
+}
+
 void
 http_connection_close_idle(struct http_connection *connection)
 {
-	bool idle = connection->phase == HTTP_PHASE_IDLE || connection->phase == HTTP_PHASE_HEAD;
-
-	if (!idle || !nothing_has_begun(connection))
+	if (!connection_is_idle(connection))
 		return;
 	connection->ending = HTTP_ENDING_OURS;
 	connection_settle(connection, connection->error, false);
@@ -644,11 +658,10 @@ http_connection_close_idle(struct http_connection *connection)
 void
 http_connection_retire(struct http_connection *connection)
 {
-	bool idle = connection->phase == HTTP_PHASE_IDLE || connection->phase == HTTP_PHASE_HEAD;
 	int r;
 
 	connection->retiring = true;
-	if (!idle || !nothing_has_begun(connection))
+	if (!connection_is_idle(connection))
 		return;
 	r = connection_set_phase(connection, HTTP_PHASE_GRACE, true);
 	if (r < 0)

@@ -109,6 +109,9 @@ void http_connection_close(struct http_connection *connection);
  */
 void http_connection_retire(struct http_connection *connection);
 
+/* Would the client miss something if it ended now: the rest of a reply, or the reply to what it has sent of a request? */
+bool http_connection_owes(const struct http_connection *connection);
+
 int http_connection_fd(const struct http_connection *connection);
 
 /* A pointer of the handler's own; NULL at first. */

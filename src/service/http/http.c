@@ -209,7 +209,11 @@ site_retire(struct service_connection *host)
 static void
 site_cut(struct service_connection *host)
 {
-	http_connection_close(visitor_of(host)->connection);
+	struct visitor *visitor = visitor_of(host);
+
+	if (http_connection_owes(visitor->connection))
+		counters_add(visitor->site->host->counters, COUNTER_LOST, 1);
+	http_connection_close(visitor->connection);
 }
 
 static void
