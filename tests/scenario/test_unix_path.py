@@ -47,7 +47,7 @@ def test_path_comes_back(start, path, figure, how):
     assert len(daemon.log.find("bound anew")) == 1
     assert [inherited(daemon, pid) for pid in daemon.pids()] == [1, 1]
     with Client(path).ask():
-        assert get(daemon)["listeners"] == [{"address": path, "sockets": 1, "parked": 0}]
+        assert get(daemon)["listeners"] == [{"address": path, "sockets": 1, "parked": 0, "covered": False}]
     daemon.stop()
     assert not os.path.exists(path)
 
