@@ -458,6 +458,42 @@ def test_a_download_goes_on_through_reloads(start, port, folder):
         assert read_reply(client.send(b"GET /small.json HTTP/1.1\r\n" + HOST + b"\r\n"))[1] == b'{"a": 1}\n'
 
 
+@pytest.mark.slow
+def test_many_downloads_go_on_through_reloads(start, port, folder, figure):
+    """Fifty clients that take their time, so that twenty reloads come in the middle: every byte is right, no old worker is left.
+    GRACEFULD_DOWNLOAD_MB makes the file larger than it is by default."""
+    size, reloads = int(os.environ.get("GRACEFULD_DOWNLOAD_MB", "16")), scaled(20)
+    daemon = start(site(port, folder))
+    whole = hashlib.sha256()
+    with open(f"{folder}/huge.bin", "wb") as file:
+        for i in range(size):
+            piece = hashlib.sha256(b"%d" % i).digest() * 2**15
+            file.write(piece)
+            whole.update(piece)
+    clients = [(Client(port), hashlib.sha256()) for _ in range(50)]
+    for client, _ in clients:
+        head = b""
+        client.send(b"GET /huge.bin HTTP/1.1\r\n" + HOST + b"\r\n")
+        while not head.endswith(b"\r\n\r\n"):
+            head += client.receive(1)
+
+    def receive(n):
+        while n > 0:  # in turns, since the server waits for none of them for ever
+            for client, seen in clients:
+                seen.update(client.receive(min(n, 2**18)))
+            n -= 2**18
+    for n in range(reloads):
+        receive(size * 2**20 // (2 * reloads))
+        verdict = daemon.reload()
+        assert (verdict.word, verdict.handed_over, verdict.finished, verdict.cut) == ("applied", 50, 0, 0), verdict
+        assert {w.generation for w in daemon.workers()} == {n + 2}
+    receive(size * 2**20 - reloads * (size * 2**20 // (2 * reloads)))
+    assert {seen.digest() for _, seen in clients} == {whole.digest()}
+    figure(f"50 downloads of {size} MB, {reloads} reloads in the middle: every checksum right")
+    for client, _ in clients:
+        client.close()
+
+
 def test_without_handoff_clients_are_told_of_the_end(start, port, folder, figure):
     """Every connection ends with its worker, and yet no request fails."""
     text = config(port, service={"type": "http", "root": folder}, roll={"handoff": False})
