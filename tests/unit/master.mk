@@ -4,6 +4,7 @@ master_test_ldadd = \
 	$(CMOCKA_LIBS) $(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) $(LIBMD_LIBS) $(LIBSYSTEMD_LIBS)
 
 master_tests = \
+	tests/unit/heirs_test \
 	tests/unit/roll_explore_test \
 	tests/unit/rules_test \
 	tests/unit/selector_test \
@@ -14,6 +15,8 @@ check_PROGRAMS += $(master_tests)
 TESTS += $(master_tests)
 endif
 
+tests_unit_heirs_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_heirs_test_LDADD = $(master_test_ldadd)
 tests_unit_roll_explore_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_roll_explore_test_LDADD = $(master_test_ldadd)
 tests_unit_rules_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
