@@ -10,7 +10,7 @@
  *	offer    = count × record
  *	record   = length fds id                     14 bytes; then its fields up to `length`
  *	field    = tag length                        6 bytes; then `length` bytes
- *	answers  = count × ( id verdict )            10 bytes each
+ *	answers  = count × ( id verdict )            10 bytes each; none: a greeting, which comes first
  *
  * A record's first descriptor is the client's. A record whose fields would be too long for a message has them in a
  * memfd, its last descriptor, and one field that says how long they are.
@@ -143,7 +143,7 @@ struct handoff_answer {
 	bool adopted; /* else refused */
 };
 
-/* The message in `buf`, of HANDOFF_MESSAGE_MAX bytes. Returns its length. n <= HANDOFF_RECORDS_MAX. */
+/* The message in `buf`, of HANDOFF_MESSAGE_MAX bytes. Returns its length. n <= HANDOFF_RECORDS_MAX; 0: the greeting. */
 size_t handoff_answers_write(unsigned char *buf, const struct handoff_answer *answers, size_t n);
 
 /* Takes apart. How many there are, up to HANDOFF_RECORDS_MAX; -EPROTO and -EBADMSG as above. */

@@ -31,7 +31,7 @@ take(struct cursor *cursor, size_t len)
 	return at;
 }
 
-/* The header of a message of that kind. Its count, or negative errno. */
+/* The header of a message of that kind, which may be without any if it is one of answers. Its count, or negative errno. */
 static int
 read_header(struct cursor *cursor, unsigned kind)
 {
@@ -45,7 +45,7 @@ read_header(struct cursor *cursor, unsigned kind)
 		return -EPROTO;
 	count = layout_u32(header + LAYOUT_COUNT);
 	if (layout_u16(header + LAYOUT_KIND) != kind || layout_u32(header + LAYOUT_LENGTH) != whole ||
-		count == 0 || count > HANDOFF_RECORDS_MAX)
+		count > HANDOFF_RECORDS_MAX || (count == 0 && kind != LAYOUT_ANSWERS))
 		return -EBADMSG;
 	return (int)count;
 }

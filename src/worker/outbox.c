@@ -24,11 +24,11 @@ set_timer(struct event *timer, uint64_t us)
 /* ---- answers ---- */
 
 static void
-settle(struct outbox *o, struct service_connection *connection, bool adopted)
+settle(struct outbox *o, struct service_connection *connection, enum outbox_answer answer)
 {
 	TAILQ_REMOVE(&o->transit, connection, entry);
 	o->n_transit--;
-	o->handler->on_answer(connection, adopted, o->arg);
+	o->handler->on_answer(connection, answer, o->arg);
 }
 
 static int
@@ -42,7 +42,7 @@ take_answer(struct outbox *o, const struct handoff_answer *answer)
 			break;
 	if (!connection)
 		return -EBADMSG;
-	settle(o, connection, answer->adopted);
+	settle(o, connection, answer->adopted ? OUTBOX_ADOPTED : OUTBOX_REFUSED);
 	return 0;
 }
 
@@ -52,6 +52,7 @@ take_answers(struct outbox *o, const unsigned char *data, size_t len)
 	struct handoff_answer answers[HANDOFF_RECORDS_MAX];
 	int n = handoff_answers_read(answers, data, len), r = n < 0 ? n : 0;
 
+	o->greeted = o->greeted || r == 0;
 	for (int i = 0; r == 0 && i < n; i++)
 		r = take_answer(o, &answers[i]);
 	if (r < 0)
@@ -98,6 +99,7 @@ outbox_end(struct outbox *o)
 		return;
 	event_del(o->readable);
 	event_del(o->writable);
+	event_del(o->retry);
 	event_del(o->timeout);
 	/* from here on the other side can say `adopted` no more; what it has said is read */
 	shutdown(o->fd, SHUT_RDWR);
@@ -106,7 +108,7 @@ outbox_end(struct outbox *o)
 	while ((connection = TAILQ_FIRST(&o->transit))) {
 		/* its copies over there are closed when they are read, or their holder dies; maybe much later */
 		connection->lent = true;
-		settle(o, connection, false);
+		settle(o, connection, OUTBOX_RETURNED);
 	}
 	handoff_writer_done(&o->writer);
 	o->handler->on_end(o, o->arg);
@@ -145,8 +147,8 @@ on_timeout(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	log_warning("handoff: no answer within %.0f s: %zu connections are taken back",
-		(double)OUTBOX_TIMEOUT_US / US_PER_SEC, o->n_transit);
+	log_warning("handoff: no %s within %.0f s: %zu connections are taken back",
+		o->greeted ? "answer" : "greeting", (double)OUTBOX_TIMEOUT_US / US_PER_SEC, o->n_transit);
 	outbox_end(o);
 }
 
@@ -155,7 +157,7 @@ on_timeout(evutil_socket_t fd, short what, void *arg)
 bool
 outbox_has_room(const struct outbox *o)
 {
-	return o->fd >= 0 && o->n_transit < OUTBOX_WINDOW && !handoff_writer_is_full(&o->writer);
+	return o->fd >= 0 && o->greeted && o->n_transit < OUTBOX_WINDOW && !handoff_writer_is_full(&o->writer);
 }
 
 int
@@ -179,7 +181,8 @@ outbox_offer(struct outbox *o, const struct service_ops *service, struct service
 	if (r < 0) {
 		log_debug("handoff: a connection cannot be described: %s", strerror(-r));
 		service->thaw(connection);
-		return r == -EBUSY ? -EIO : r;
+		outbox_flush(o); /* what is sent frees descriptors */
+		return r == -EBUSY || (r == -EMFILE && o->n_transit == 0) ? -EIO : r;
 	}
 	TAILQ_INSERT_TAIL(&o->transit, connection, entry);
 	o->n_transit++;
@@ -203,12 +206,12 @@ outbox_flush(struct outbox *o)
 	if (r == -EAGAIN)
 		event_add(o->writable, NULL);
 	else if (r == -ETOOMANYREFS)
-		event_add(o->writable, &retry);
+		event_add(o->retry, &retry);
 	else if (r < 0)
 		event_active(o->readable, EV_READ, 0); /* which reads up to the end */
 }
 
-/* event: there is room for offers, or a pause is over */
+/* event: there is room for offers, or (retry) a pause is over */
 static void
 on_writable(evutil_socket_t fd, short what, void *arg)
 {
@@ -222,6 +225,30 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 
 /* ---- life ---- */
 
+enum { OUTBOX_EVENTS = 4 };
+
+static void
+list_events(const struct outbox *o, struct event *ret[static OUTBOX_EVENTS])
+{
+	ret[0] = o->readable;
+	ret[1] = o->writable;
+	ret[2] = o->retry;
+	ret[3] = o->timeout;
+}
+
+/* -1, too, when there was no memory for one. */
+static int
+set_priority(const struct outbox *o, int priority)
+{
+	struct event *events[OUTBOX_EVENTS];
+
+	list_events(o, events);
+	for (size_t i = 0; i < OUTBOX_EVENTS; i++)
+		if (!events[i] || event_priority_set(events[i], priority) < 0)
+			return -1;
+	return 0;
+}
+
 struct outbox *
 outbox_new(struct event_base *base, int priority, int fd, uint64_t share,
 	const struct outbox_handler *handler, void *arg)
@@ -234,13 +261,13 @@ outbox_new(struct event_base *base, int priority, int fd, uint64_t share,
 	TAILQ_INIT(&o->transit);
 	o->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, o);
 	o->writable = event_new(base, fd, EV_WRITE, on_writable, o);
+	o->retry = evtimer_new(base, on_writable, o);
 	o->timeout = evtimer_new(base, on_timeout, o);
-	if (!o->readable || !o->writable || !o->timeout || event_priority_set(o->readable, priority) < 0 ||
-		event_priority_set(o->writable, priority) < 0 ||
-		event_priority_set(o->timeout, priority) < 0 || event_add(o->readable, NULL) < 0) {
+	if (set_priority(o, priority) < 0 || event_add(o->readable, NULL) < 0) {
 		outbox_free(o);
 		return NULL;
 	}
+	set_timer(o->timeout, OUTBOX_TIMEOUT_US);
 	o->fd = fd;
 	return o;
 }
@@ -248,13 +275,13 @@ outbox_new(struct event_base *base, int priority, int fd, uint64_t share,
 void
 outbox_free(struct outbox *o)
 {
+	struct event *events[OUTBOX_EVENTS];
+
 	if (!o)
 		return;
-	if (o->readable)
-		event_free(o->readable);
-	if (o->writable)
-		event_free(o->writable);
-	if (o->timeout)
-		event_free(o->timeout);
+	list_events(o, events);
+	for (size_t i = 0; i < OUTBOX_EVENTS; i++)
+		if (events[i])
+			event_free(events[i]);
 	free(o);
 }
