@@ -10,21 +10,20 @@ from harness import DEADLINE, Deadline
 
 PATTERN = random.Random(1).randbytes(65521) * 2  # a prime, so that no two pieces of usual sizes are alike
 PERIOD = len(PATTERN) // 2
-WINDOW = 20000  # bytes that a client is ahead: now and then a worker has some of them unsent
+WINDOW = 20000  # bytes that a client is ahead, unless told otherwise: now and then a worker has some of them unsent
 
 
 class Stream:
     """One client. `lost` says how it ended, when it was not the client who ended it; `wrong`, what it got instead."""
 
-    def __init__(self, address, number, source):
+    def __init__(self, address, number, window):
         self.sock = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
         self.sock.settimeout(DEADLINE)
         if not isinstance(address, str):
-            self.sock.bind((source, 0))
             address = ("127.0.0.1", address)
         self.sock.connect(address)
         self.sock.setblocking(False)
-        self.start, self.sent, self.got = number * 7919, 0, 0
+        self.start, self.window, self.sent, self.got = number * 7919, window, 0, 0
         self.lost = self.wrong = None
 
     def _piece(self, at, length):
@@ -32,7 +31,7 @@ class Stream:
         return PATTERN[at:at + length]
 
     def push(self):
-        room = min(WINDOW - (self.sent - self.got), PERIOD)
+        room = self.window - (self.sent - self.got)
         if room > 0:
             self.sent += self.sock.send(self._piece(self.sent, room))
 
@@ -56,6 +55,9 @@ class Stream:
         except OSError as error:
             self.lost = type(error).__name__
 
+    def has_room(self):
+        return self.sent - self.got < self.window
+
     def is_idle(self):
         return self.sent == self.got
 
@@ -63,8 +65,8 @@ class Stream:
 class Streams:
     """Many of them, at full speed in a thread of their own."""
 
-    def __init__(self, address, number, source="127.0.0.1"):
-        self.address, self.source = address, source
+    def __init__(self, address, number, window=WINDOW):
+        self.address, self.window = address, window
         self._made = 0
         self._lock = threading.Lock()
         self._sends, self._ends = True, False
@@ -87,14 +89,14 @@ class Streams:
 
     def add(self, number):
         for _ in range(number):
-            stream = Stream(self.address, self._made, self.source)
+            stream = Stream(self.address, self._made, self.window)
             self._made += 1
             with self._lock:
                 self.streams[stream.sock.fileno()] = stream
                 self._epoll.register(stream.sock, self._wanted(stream))
 
     def _wanted(self, stream):
-        return select.EPOLLIN | (select.EPOLLOUT if self._sends and stream.sent - stream.got < WINDOW else 0)
+        return select.EPOLLIN | (select.EPOLLOUT if self._sends and stream.has_room() else 0)
 
     def _run(self):
         while not self._ends:
