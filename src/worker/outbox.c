@@ -9,9 +9,12 @@
 #include "base/socket.h"
 
 #include <errno.h>
-#include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/socket.h>
+
+/* Messages that are read before others have their turn; an honest heir rarely has more than a few for us. */
+#define ANSWERS_AT_A_TIME 64
 
 static void
 set_timer(struct event *timer, uint64_t us)
@@ -61,18 +64,18 @@ take_answers(struct outbox *o, const unsigned char *data, size_t len)
 }
 
 /*
- * Reads what has come. 0: there may be more later; negative: never.
+ * Reads what has come, up to `max` messages. 0: there may be more; negative: never.
  *
  * When the other side dies with an offer of ours unread, the kernel says ECONNRESET before it gives out the answers that
  * were sent before. Taking that for the end would take back what is served there: so reading goes on to the end of file.
  */
 static int
-read_answers(struct outbox *o)
+read_answers(struct outbox *o, unsigned max)
 {
 	unsigned char data[HANDOFF_MESSAGE_MAX];
 	int resets = 0, r;
 
-	for (;;) {
+	while (max-- > 0) {
 		size_t no_fds = 0;
 		ssize_t len = socket_receive(o->fd, data, sizeof(data), NULL, &no_fds);
 
@@ -88,6 +91,7 @@ read_answers(struct outbox *o)
 		if (r < 0)
 			return r;
 	}
+	return 0;
 }
 
 void
@@ -103,7 +107,7 @@ outbox_end(struct outbox *o)
 	event_del(o->timeout);
 	/* from here on the other side can say `adopted` no more; what it has said is read */
 	shutdown(o->fd, SHUT_RDWR);
-	(void)read_answers(o);
+	(void)read_answers(o, UINT_MAX);
 	fd_close(&o->fd);
 	while ((connection = TAILQ_FIRST(&o->transit))) {
 		/* its copies over there are closed when they are read, or their holder dies; maybe much later */
@@ -128,14 +132,17 @@ static void
 on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct outbox *o = arg;
+	size_t before = o->n_transit;
 
 	(void)fd;
 	(void)what;
-	if (read_answers(o) < 0) {
+	if (read_answers(o, ANSWERS_AT_A_TIME) < 0) {
 		outbox_end(o);
 		return;
 	}
-	await_answers(o);
+	/* what answers for nothing earns no patience */
+	if (o->n_transit < before || before == 0)
+		await_answers(o);
 	o->handler->on_room(o->arg);
 }
 

@@ -20,6 +20,7 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #include <cmocka.h>
 
@@ -734,6 +735,73 @@ answer_for_nothing_ends_the_outbox(void **state)
 	fd_close(&heir);
 }
 
+/* Replaces the patience with the heir by a much longer one. */
+static void
+be_patient(struct side *side)
+{
+	const struct timeval hour = { .tv_sec = 3600 };
+
+	event_add(TAILQ_FIRST(&side->handover.outboxes)->timeout, &hour);
+}
+
+/* Is it still that one? */
+static bool
+is_patient(struct side *side)
+{
+	struct timeval until = { 0 }, now;
+
+	assert_true(event_pending(TAILQ_FIRST(&side->handover.outboxes)->timeout, EV_TIMEOUT, &until));
+	gettimeofday(&now, NULL);
+	return until.tv_sec > now.tv_sec + 1800;
+}
+
+/* It says something all the time, but never that it takes what it was offered: the clients would wait for ever. */
+static void
+heir_that_only_talks_is_given_up(void **state)
+{
+	struct side giver;
+	int heir;
+
+	(void)state;
+	side_init(&giver);
+	add_items(&giver, HANDOFF_RECORDS_MAX + 1);
+	heir = open_greeted(&giver, 1);
+	handover_begin(&giver.handover);
+	turn(&giver);
+	be_patient(&giver);
+	greet(heir);
+	turn(&giver);
+	assert_true(is_patient(&giver)); /* the clock was not set again */
+	assert_int_equal(answer_offer(heir, true), HANDOFF_RECORDS_MAX); /* that does count */
+	turn(&giver);
+	assert_false(is_patient(&giver));
+	side_done(&giver);
+	fd_close(&heir);
+}
+
+/* ... and if it talks without end, others have their turn in between. */
+static void
+heir_that_floods_holds_up_nobody(void **state)
+{
+	unsigned char data[HANDOFF_MESSAGE_MAX];
+	size_t len = handoff_answers_write(data, NULL, 0);
+	struct side giver;
+	int heir, said = 0;
+	char byte;
+
+	(void)state;
+	side_init(&giver);
+	add_items(&giver, 1);
+	heir = open_outbox(&giver, 1);
+	while (socket_send(heir, data, len, NULL, 0) == 0)
+		said++;
+	assert_in_range(said, 100, 10000);
+	event_base_loop(giver.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+	assert_true(recv(TAILQ_FIRST(&giver.handover.outboxes)->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1);
+	side_done(&giver);
+	fd_close(&heir);
+}
+
 /* ---- shortages ---- */
 
 /* Lets this process have only the descriptors that it has; the old limit. */
@@ -1136,6 +1204,8 @@ main(void)
 		cmocka_unit_test(retired_ones_go_to_a_late_heir),
 		cmocka_unit_test(cut_ends_what_is_under_way),
 		cmocka_unit_test(answer_for_nothing_ends_the_outbox),
+		cmocka_unit_test(heir_that_only_talks_is_given_up),
+		cmocka_unit_test(heir_that_floods_holds_up_nobody),
 		cmocka_unit_test(heir_without_descriptors_adopts_nothing),
 		cmocka_unit_test(giver_without_descriptors_hands_over_all),
 		cmocka_unit_test(too_many_descriptors_under_way_wait),
