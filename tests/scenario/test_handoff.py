@@ -392,11 +392,13 @@ class Killer:
         since, begun = daemon.mark(), time.monotonic()
         daemon.hup()
         self.wait_moment(slot)
-        for pid in self.victims(slot, who):
+        killed = self.victims(slot, who)
+        for pid in killed:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         daemon.wait_verdict(since)
         self.took = self.took * 0.7 + min(time.monotonic() - begun, 1) * 0.3
+        wait_until(lambda: not set(killed) & set(daemon.pids()), "the master knows who was killed")
         daemon.wait_settled(2)
         streams.settle()
         for stream in streams_now:
