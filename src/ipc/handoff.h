@@ -101,7 +101,7 @@ struct handoff_record {
 	uint64_t id;
 	int fd[HANDOFF_RECORD_FDS]; /* owned; -1: none, or taken. fd[0] is the client's */
 	size_t n_fds;
-	int memfd;                   /* where the fields go on, until they are read up to there; -1: nowhere */
+	int memfd; /* where the fields go on, until they are read up to there; -1: nowhere */
 	const unsigned char *fields; /* what is left to read; see handoff_next */
 	size_t left;
 	void *large; /* mapped memory that `fields` are in; NULL: they are in the message */

@@ -164,7 +164,8 @@ on_timeout(evutil_socket_t fd, short what, void *arg)
 bool
 outbox_has_room(const struct outbox *o)
 {
-	return o->fd >= 0 && o->greeted && o->n_transit < OUTBOX_WINDOW && !handoff_writer_is_full(&o->writer);
+	return o->fd >= 0 && o->greeted && o->n_transit < OUTBOX_WINDOW &&
+	       !handoff_writer_is_full(&o->writer);
 }
 
 int

@@ -419,9 +419,9 @@ def test_killed_in_the_middle(start, port, figure, who):
     fresh = other_descriptors(daemon.worker(0).pid)
     wait_until(lambda: len(daemon.workers()) == 2, "two workers")
     master = other_descriptors(daemon.pid)
-    with Streams(port, 300, window=2000) as streams:
+    with Streams(port, 200, window=2000) as streams:
         killer = Killer(daemon, streams, seed=KILLS or 1)
-        for _ in range(KILLS // 3 or scaled(12, 3)):
+        for _ in range(KILLS // 3 or scaled(8, 2)):
             killer.round(who)
         figure(f"{dict(killer.hits)}; lost: {dict(killer.lost)}; {streams.bytes} bytes; "
                f"{metrics(socket_of(daemon))['gracefuld_connections_handed_over_total']:.0f} handed over")

@@ -158,8 +158,7 @@ one_record_comes_whole(void **state)
 
 	assert_int_equal(put_record(scene, 77, HANDOFF_RECORD_FDS, "some bytes", 10), 0);
 	send_and_receive(scene);
-	assert_int_equal(
-		handoff_offer_read(&offer, scene->data, scene->len, scene->fds, scene->n_fds), 0);
+	assert_int_equal(handoff_offer_read(&offer, scene->data, scene->len, scene->fds, scene->n_fds), 0);
 	assert_int_equal(offer.n, 1);
 	check_record(scene, &offer.record[0], 77, HANDOFF_RECORD_FDS, "some bytes", 10);
 	handoff_offer_done(&offer);
@@ -176,8 +175,7 @@ message_takes_records_until_it_is_full(void **state)
 		assert_int_equal(put_record(scene, n + 1, (n + 1) % 2 + 1, "x", 1), 0);
 	assert_int_equal(n, HANDOFF_RECORDS_MAX);
 	send_and_receive(scene);
-	assert_int_equal(
-		handoff_offer_read(&offer, scene->data, scene->len, scene->fds, scene->n_fds), 0);
+	assert_int_equal(handoff_offer_read(&offer, scene->data, scene->len, scene->fds, scene->n_fds), 0);
 	assert_int_equal(offer.n, HANDOFF_RECORDS_MAX);
 	for (uint64_t i = 0; i < n; i++)
 		check_record(scene, &offer.record[i], i + 1, (i + 1) % 2 + 1, "x", 1);
@@ -196,15 +194,13 @@ fullest_message_can_be_received(void **state)
 	while (!handoff_writer_is_full(&scene->writer))
 		assert_int_equal(put_record(scene, ++n, HANDOFF_RECORD_FDS, bytes, sizeof(bytes) - 20), 0);
 	send_and_receive(scene);
-	assert_int_equal(
-		handoff_offer_read(&offer, scene->data, scene->len, scene->fds, scene->n_fds), 0);
+	assert_int_equal(handoff_offer_read(&offer, scene->data, scene->len, scene->fds, scene->n_fds), 0);
 	assert_int_equal(offer.n, n);
 	handoff_offer_done(&offer);
 	for (n = 0; !handoff_writer_is_full(&scene->writer);) /* each with a memfd, too */
 		assert_int_equal(put_record(scene, ++n, HANDOFF_RECORD_FDS, bytes, sizeof(bytes)), 0);
 	send_and_receive(scene);
-	assert_int_equal(
-		handoff_offer_read(&offer, scene->data, scene->len, scene->fds, scene->n_fds), 0);
+	assert_int_equal(handoff_offer_read(&offer, scene->data, scene->len, scene->fds, scene->n_fds), 0);
 	assert_int_equal(offer.n, n);
 	handoff_offer_done(&offer);
 }
@@ -278,8 +274,7 @@ too_many_descriptors_are_an_error_of_the_record(void **state)
 	assert_int_equal(put_record(scene, 3, 1, "third", 5), 0);
 	send_and_receive(scene);
 	assert_int_equal(scene->n_fds, 2);
-	assert_int_equal(
-		handoff_offer_read(&offer, scene->data, scene->len, scene->fds, scene->n_fds), 0);
+	assert_int_equal(handoff_offer_read(&offer, scene->data, scene->len, scene->fds, scene->n_fds), 0);
 	assert_int_equal(offer.n, 2);
 	check_record(scene, &offer.record[0], 1, 1, "first", 5);
 	check_record(scene, &offer.record[1], 3, 1, "third", 5);
@@ -298,8 +293,7 @@ record_that_is_taken_back_leaves_nothing(void **state)
 	handoff_writer_cancel(&scene->writer);
 	assert_int_equal(put_record(scene, 2, 1, "second", 6), 0);
 	send_and_receive(scene);
-	assert_int_equal(
-		handoff_offer_read(&offer, scene->data, scene->len, scene->fds, scene->n_fds), 0);
+	assert_int_equal(handoff_offer_read(&offer, scene->data, scene->len, scene->fds, scene->n_fds), 0);
 	assert_int_equal(offer.n, 1);
 	check_record(scene, &offer.record[0], 2, 1, "second", 6);
 	handoff_offer_done(&offer);
@@ -419,7 +413,8 @@ flipped_bits_do_no_harm(void **state)
 static void
 wrong_counts_are_refused(void **state)
 {
-	static const uint32_t counts[] = { 0, 1, 3, HANDOFF_RECORDS_MAX, HANDOFF_RECORDS_MAX + 1, UINT32_MAX };
+	static const uint32_t counts[] = { 0, 1, 3, HANDOFF_RECORDS_MAX, HANDOFF_RECORDS_MAX + 1,
+		UINT32_MAX };
 	struct scene *scene = *state;
 
 	make_victim(scene);

@@ -771,7 +771,7 @@ heir_that_only_talks_is_given_up(void **state)
 	be_patient(&giver);
 	greet(heir);
 	turn(&giver);
-	assert_true(is_patient(&giver)); /* the clock was not set again */
+	assert_true(is_patient(&giver));                                 /* the clock was not set again */
 	assert_int_equal(answer_offer(heir, true), HANDOFF_RECORDS_MAX); /* that does count */
 	turn(&giver);
 	assert_false(is_patient(&giver));

@@ -97,8 +97,7 @@ nobody_has_too_many_heirs(void **state)
 				unsigned heirs = 0;
 
 				for (unsigned heir = 0; heir < n_new; heir++)
-					heirs += heir != slot &&
-					         heirs_share(slot, heir, n_old, n_new) > 0;
+					heirs += heir != slot && heirs_share(slot, heir, n_old, n_new) > 0;
 				assert_in_range(heirs, slot < n_new ? 0 : 1, HEIRS_MAX);
 			}
 }

@@ -24,7 +24,7 @@ struct scene {
 	const struct service_ops *ops;
 	void *service;
 	struct service_connection *connection; /* NULL: it has ended */
-	int client, server; /* the ends of the connection; `server` is the service's */
+	int client, server;                    /* the ends of the connection; `server` is the service's */
 	int finished, cut;
 };
 
