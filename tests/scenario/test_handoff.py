@@ -364,21 +364,21 @@ class Killer:
         self.lost = Counter()
         self.hits = Counter()
 
-    def victims(self, slot, who):
-        workers = sorted((w for w in self.daemon.workers() if w.slot == slot), key=lambda w: w.pid)
-        chosen = {"old": workers[:1], "new": workers[1:], "both": workers}[who]
+    def victims(self, slot, old, who):
+        workers = [w for w in self.daemon.workers() if w.slot == slot]
+        chosen = [w for w in workers if who == "both" or (w.pid == old) == (who == "old")]
         self.hits[f"{who}: {'+'.join(w.state for w in chosen) or 'nobody'}"] += 1
         return [w.pid for w in chosen]
 
-    def wait_moment(self, slot):
-        """Anywhere in the reload; or, two times of three, when the slot's worker has given away so many of its connections."""
+    def wait_moment(self, old):
+        """Anywhere in the reload; or, two times of three, when the old worker has given away so many of its connections."""
         if self.chance.randrange(3) == 0:
             threading.Event().wait(self.chance.uniform(0, self.took))
             return
-        old = min(w for w in self.daemon.workers("ready") if w.slot == slot).pid
-        before = len(descriptors(old))
-        left = before - self.chance.randrange(1, before)
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            os.sched_setscheduler(old, os.SCHED_IDLE, os.sched_param(0))  # it is to be slow
+            before = len(os.listdir(f"/proc/{old}/fd"))
+            left = before - self.chance.randrange(1, before)
             while len(os.listdir(f"/proc/{old}/fd")) > left and is_alive(old):
                 pass
 
@@ -389,10 +389,10 @@ class Killer:
         streams_now = streams.living()
         pids = wait_until(lambda: (found := server_pids(streams_now, owner)) and None not in found and found, "all accepted")
         slots = {stream: owner[pid] for stream, pid in zip(streams_now, pids)}
-        since, begun = daemon.mark(), time.monotonic()
+        since, begun, old = daemon.mark(), time.monotonic(), daemon.worker(slot).pid
         daemon.hup()
-        self.wait_moment(slot)
-        killed = self.victims(slot, who)
+        self.wait_moment(old)
+        killed = self.victims(slot, old, who)
         for pid in killed:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
