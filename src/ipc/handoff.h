@@ -10,7 +10,7 @@
  *	offer    = count × record
  *	record   = length fds id                     14 bytes; then its fields up to `length`
  *	field    = tag length                        6 bytes; then `length` bytes
- *	answers  = count × ( id verdict )            10 bytes each
+ *	answers  = count × ( id verdict )            10 bytes each; none: a greeting, which comes first
  *
  * A record's first descriptor is the client's. A record whose fields would be too long for a message has them in a
  * memfd, its last descriptor, and one field that says how long they are.
@@ -99,8 +99,9 @@ void handoff_writer_done(struct handoff_writer *writer);
 
 struct handoff_record {
 	uint64_t id;
-	int fd[HANDOFF_RECORD_FDS + 1]; /* owned; -1: none, or taken. fd[0] is the client's */
+	int fd[HANDOFF_RECORD_FDS]; /* owned; -1: none, or taken. fd[0] is the client's */
 	size_t n_fds;
+	int memfd; /* where the fields go on, until they are read up to there; -1: nowhere */
 	const unsigned char *fields; /* what is left to read; see handoff_next */
 	size_t left;
 	void *large; /* mapped memory that `fields` are in; NULL: they are in the message */
@@ -143,7 +144,7 @@ struct handoff_answer {
 	bool adopted; /* else refused */
 };
 
-/* The message in `buf`, of HANDOFF_MESSAGE_MAX bytes. Returns its length. n <= HANDOFF_RECORDS_MAX. */
+/* The message in `buf`, of HANDOFF_MESSAGE_MAX bytes. Returns its length. n <= HANDOFF_RECORDS_MAX; 0: the greeting. */
 size_t handoff_answers_write(unsigned char *buf, const struct handoff_answer *answers, size_t n);
 
 /* Takes apart. How many there are, up to HANDOFF_RECORDS_MAX; -EPROTO and -EBADMSG as above. */

@@ -31,7 +31,7 @@ take(struct cursor *cursor, size_t len)
 	return at;
 }
 
-/* The header of a message of that kind. Its count, or negative errno. */
+/* The header of a message of that kind, which may be without any if it is one of answers. Its count, or negative errno. */
 static int
 read_header(struct cursor *cursor, unsigned kind)
 {
@@ -45,7 +45,7 @@ read_header(struct cursor *cursor, unsigned kind)
 		return -EPROTO;
 	count = layout_u32(header + LAYOUT_COUNT);
 	if (layout_u16(header + LAYOUT_KIND) != kind || layout_u32(header + LAYOUT_LENGTH) != whole ||
-		count == 0 || count > HANDOFF_RECORDS_MAX)
+		count > HANDOFF_RECORDS_MAX || (count == 0 && kind != LAYOUT_ANSWERS))
 		return -EBADMSG;
 	return (int)count;
 }
@@ -70,23 +70,21 @@ read_field(struct cursor *cursor, struct handoff_field *ret)
 }
 
 /*
- * The fields go on in the record's last descriptor. It must be sealed: one that can still be written or cut short would change, or
+ * The fields go on in the memfd. It must be sealed: one that can still be written or cut short would change, or
  * kill, who reads it.
  */
 static int
 read_large(struct handoff_record *record, const struct handoff_field *field)
 {
 	const int wanted = F_SEAL_WRITE | F_SEAL_SHRINK;
-	cleanup_fd int memfd = -1;
+	cleanup_fd int memfd = take_fd(&record->memfd);
 	struct stat st;
 	uint64_t len;
 	void *map;
 	int seals;
 
-	if (record->large || record->left > 0 || record->n_fds < 2 || handoff_field_number(field, &len) < 0 ||
-		len == 0 || len > HANDOFF_LARGE_MAX)
+	if (memfd < 0 || handoff_field_number(field, &len) < 0 || len == 0 || len > HANDOFF_LARGE_MAX)
 		return -EBADMSG;
-	memfd = take_fd(&record->fd[--record->n_fds]);
 	seals = fcntl(memfd, F_GET_SEALS);
 	if (seals < 0 || (seals & wanted) != wanted || fstat(memfd, &st) < 0 || (uint64_t)st.st_size != len)
 		return -EBADMSG;
@@ -125,41 +123,45 @@ handoff_field_number(const struct handoff_field *field, uint64_t *ret)
 
 /* ---- records ---- */
 
-/* Do the fields follow each other properly up to the end? */
+/* Do the fields follow each other properly up to the end? Says whether the last one is a HANDOFF_TAG_LARGE; no other one may be. */
 static bool
-are_fields(struct cursor fields)
+are_fields(struct cursor fields, bool *ret_large)
 {
 	struct handoff_field field;
 	int r;
 
-	while ((r = read_field(&fields, &field)) > 0)
-		;
-	return r == 0;
+	*ret_large = false;
+	while (!*ret_large && (r = read_field(&fields, &field)) > 0)
+		*ret_large = field.tag == HANDOFF_TAG_LARGE;
+	return *ret_large ? fields.left == 0 : r == 0;
 }
 
-/* The next record of an offer; its descriptors are the next of `fds`. */
+/* The next record of an offer; its descriptors are the next of `fds`. How many, or -EBADMSG. */
 static int
 read_record(struct cursor *cursor, struct handoff_record *ret, const int *fds, size_t n_fds)
 {
 	const unsigned char *record = take(cursor, LAYOUT_RECORD);
-	size_t len;
+	size_t len, n;
+	bool large;
 
 	if (!record)
 		return -EBADMSG;
 	len = layout_u32(record + LAYOUT_RECORD_LENGTH);
-	*ret = (struct handoff_record){
-		.id = layout_u64(record + LAYOUT_RECORD_ID),
-		.n_fds = layout_u16(record + LAYOUT_RECORD_FDS),
-	};
-	if (len < LAYOUT_RECORD || ret->n_fds == 0 || ret->n_fds > HANDOFF_RECORD_FDS + 1 ||
-		ret->n_fds > n_fds)
+	n = layout_u16(record + LAYOUT_RECORD_FDS);
+	*ret = (struct handoff_record){ .id = layout_u64(record + LAYOUT_RECORD_ID), .memfd = -1 };
+	if (len < LAYOUT_RECORD || n > n_fds)
 		return -EBADMSG;
 	ret->left = len - LAYOUT_RECORD;
 	ret->fields = take(cursor, ret->left);
-	if (!ret->fields || !are_fields((struct cursor){ ret->fields, ret->left }))
+	if (!ret->fields || !are_fields((struct cursor){ ret->fields, ret->left }, &large))
+		return -EBADMSG;
+	ret->n_fds = n - large;
+	if (n <= large || ret->n_fds > HANDOFF_RECORD_FDS)
 		return -EBADMSG;
 	memcpy(ret->fd, fds, ret->n_fds * sizeof(*fds));
-	return 0;
+	if (large)
+		ret->memfd = fds[ret->n_fds];
+	return (int)n;
 }
 
 static int
@@ -167,17 +169,20 @@ read_offer(struct handoff_offer *ret, struct cursor cursor, const int *fds, size
 {
 	int n = read_header(&cursor, LAYOUT_OFFER), r = n < 0 ? n : 0;
 
-	for (int i = 0; r == 0 && i < n; i++) {
+	ret->n = 0;
+	for (int i = 0; r >= 0 && i < n; i++) {
 		r = read_record(&cursor, &ret->record[i], fds, n_fds);
 		if (r < 0)
 			break;
-		fds += ret->record[i].n_fds;
-		n_fds -= ret->record[i].n_fds;
+		fds += r;
+		n_fds -= (size_t)r;
 	}
-	if (r == 0 && (cursor.left > 0 || n_fds > 0))
-		r = -EBADMSG;
-	ret->n = r == 0 ? (size_t)n : 0;
-	return r;
+	if (r < 0)
+		return r;
+	if (cursor.left > 0 || n_fds > 0)
+		return -EBADMSG;
+	ret->n = (size_t)n;
+	return 0;
 }
 
 int
@@ -198,6 +203,7 @@ handoff_offer_done(struct handoff_offer *offer)
 
 		while (record->n_fds > 0)
 			fd_close(&record->fd[--record->n_fds]);
+		fd_close(&record->memfd);
 		if (record->large)
 			munmap(record->large, record->large_len);
 	}

@@ -120,6 +120,9 @@ handoff_writer_end(struct handoff_writer *w)
 
 	if (r == 0 && w->own_fields > 0 && w->len - w->own_fields > HANDOFF_INLINE_MAX)
 		r = move_out(w);
+	/* of a service that did not say where its fields begin: what is longer can't be received */
+	if (r == 0 && w->len > HANDOFF_MESSAGE_MAX)
+		r = -EMSGSIZE;
 	if (r < 0) {
 		handoff_writer_cancel(w);
 		return r;

@@ -12,22 +12,52 @@ is_near(unsigned from, unsigned it, unsigned n)
 	return (it + n - from % n) % n < HEIRS_MAX;
 }
 
+/* Number `it` of `n` that stand around a circle: where it is on another one, of `m`. */
+static unsigned
+across(unsigned it, unsigned n, unsigned m)
+{
+	return n > 0 ? (unsigned)((uint64_t)it * m / n) : 0;
+}
+
+/* A slot that goes: those that stay share what it has. */
+static unsigned
+share_of_leaver(unsigned slot, unsigned heir, unsigned n_old, unsigned n_new)
+{
+	return is_near(across(slot - n_new, n_old > n_new ? n_old - n_new : 0, n_new), heir, n_new);
+}
+
+/*
+ * A slot of a pool that grows by n_more. Of its own it should keep n_old / n_new. Where each new slot has its pick among old ones,
+ * it gets as much from `givers` of them, of each n_old / (n_new × givers): so a giver keeps `givers` times what it gives to one. Where each
+ * old slot has its pick among new ones, it gives n_more / (n_new × heirs) to each; but if they are so few that each would get more than it
+ * keeps itself, all get the same.
+ */
+static unsigned
+share_of_grower(unsigned slot, unsigned heir, unsigned n_old, unsigned n_more)
+{
+	unsigned givers = n_old < HEIRS_MAX ? n_old : HEIRS_MAX;
+	unsigned heirs = n_more < HEIRS_MAX ? n_more : HEIRS_MAX;
+
+	if (n_more <= n_old) {
+		if (heir == slot)
+			return givers;
+		return heir >= n_old && is_near(across(heir - n_old, n_more, n_old), slot, n_old);
+	}
+	if (heir == slot)
+		return n_old * heirs > n_more ? n_old * heirs : n_more;
+	return heir >= n_old && is_near(across(slot, n_old, n_more), heir - n_old, n_more) ? n_more : 0;
+}
+
 unsigned
 heirs_share(unsigned slot, unsigned heir, unsigned n_old, unsigned n_new)
 {
 	if (heir >= n_new)
 		return 0;
-	if (slot >= n_new) /* retires: the others share what it has */
-		return is_near(slot, heir, n_new);
-	if (n_old >= n_new || n_old == 0)
+	if (slot >= n_new)
+		return share_of_leaver(slot, heir, n_old, n_new);
+	if (n_old >= n_new || slot >= n_old)
 		return heir == slot;
-	/*
-	 * Of its own it keeps n_old / n_new. A new slot gets as much from `givers` old ones, of each
-	 * n_old / (n_new × givers): so it keeps `givers` times what it gives to one.
-	 */
-	if (heir == slot)
-		return n_old < HEIRS_MAX ? n_old : HEIRS_MAX;
-	return heir >= n_old && is_near(heir, slot, n_old);
+	return share_of_grower(slot, heir, n_old, n_new - n_old);
 }
 
 /* How the pool changes its size just now. A slot alone that is rolled leaves the others alone. */

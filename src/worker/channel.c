@@ -4,6 +4,7 @@
 #include "worker/channel.h"
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/socket.h"
 #include "base/text.h"
@@ -11,8 +12,16 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/eventfd.h>
+
+/*
+ * Descriptors that are kept for what is passed: a worker with as many connections as it may have could not be given the way
+ * out for them.
+ */
+enum { SPARES = 2 };
 
 struct channel {
+	int spare[SPARES]; /* -1: given up */
 	struct event *readable;
 	const struct channel_handler *handler;
 	void *arg;
@@ -42,8 +51,24 @@ take_packet(struct channel *channel, char *line, size_t len, int *fd)
 		channel->handler->on_inbox(take_fd(fd), channel->arg);
 }
 
-void
-channel_read(struct channel *channel)
+static void
+give_up_spares(struct channel *channel)
+{
+	for (size_t i = 0; i < SPARES; i++)
+		fd_close(&channel->spare[i]);
+}
+
+/* As far as there are any; else the next time. */
+static void
+keep_spares(struct channel *channel)
+{
+	for (size_t i = 0; i < SPARES; i++)
+		if (channel->spare[i] < 0)
+			channel->spare[i] = eventfd(0, EFD_CLOEXEC);
+}
+
+static void
+read_packets(struct channel *channel)
 {
 	int fd = event_get_fd(channel->readable);
 	char line[MESSAGE_MAX];
@@ -67,6 +92,14 @@ channel_read(struct channel *channel)
 	}
 }
 
+void
+channel_read(struct channel *channel)
+{
+	give_up_spares(channel);
+	read_packets(channel);
+	keep_spares(channel);
+}
+
 /* event: the channel has something, or its end */
 static void
 on_readable(evutil_socket_t fd, short what, void *arg)
@@ -83,6 +116,9 @@ channel_new(struct event_base *base, int fd, const struct channel_handler *handl
 
 	if (!channel)
 		return NULL;
+	for (size_t i = 0; i < SPARES; i++)
+		channel->spare[i] = -1;
+	keep_spares(channel);
 	channel->handler = handler;
 	channel->arg = arg;
 	channel->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, channel);
@@ -101,5 +137,6 @@ channel_free(struct channel *channel)
 		return;
 	if (channel->readable)
 		event_free(channel->readable);
+	give_up_spares(channel);
 	free(channel);
 }

@@ -86,8 +86,21 @@ offer(struct handover *h, struct service_connection *c)
 	r = outbox_offer(o, h->ops, c);
 	if (r == -EBUSY)
 		move_to(h, c, SERVICE_CONNECTION_QUIESCING);
+	else if (r == -EMFILE)
+		move_to(h, c, SERVICE_CONNECTION_LEAVING);
 	else if (r < 0)
 		retire(h, c);
+	return r != -EMFILE;
+}
+
+static bool
+all_have_greeted(const struct handover *h)
+{
+	struct outbox *o;
+
+	TAILQ_FOREACH(o, &h->outboxes, entry)
+		if (!o->greeted)
+			return false;
 	return true;
 }
 
@@ -105,6 +118,8 @@ pump(struct handover *h)
 		retire_all(h, SERVICE_CONNECTION_QUIESCING);
 		return;
 	}
+	if (!all_have_greeted(h))
+		return;
 	while ((c = TAILQ_FIRST(&h->list[SERVICE_CONNECTION_LEAVING])) && offer(h, c))
 		;
 	TAILQ_FOREACH(o, &h->outboxes, entry)
@@ -113,17 +128,20 @@ pump(struct handover *h)
 
 /* of outbox_handler */
 static void
-on_answer(struct service_connection *c, bool adopted, void *arg)
+on_answer(struct service_connection *c, enum outbox_answer answer, void *arg)
 {
 	struct handover *h = arg;
 
-	if (adopted) {
+	if (answer == OUTBOX_ADOPTED) {
 		h->ops->forget(c);
 		h->handler->on_handed(h->arg);
 		return;
 	}
 	h->ops->thaw(c);
-	retire(h, c);
+	if (answer == OUTBOX_REFUSED)
+		retire(h, c);
+	else
+		move_to(h, c, SERVICE_CONNECTION_LEAVING); /* on_outbox_end sees where it goes from there */
 }
 
 /* of outbox_handler */
@@ -194,7 +212,8 @@ static int
 adopt(struct handoff_record *record, struct service_connection **ret, void *arg)
 {
 	struct handover *h = arg;
-	struct service_connection host = { .state = SERVICE_CONNECTION_ACTIVE };
+	/* who gave it has a copy for a while: when it reads that it was adopted, or is ended itself */
+	struct service_connection host = { .state = SERVICE_CONNECTION_ACTIVE, .lent = true };
 	int r;
 
 	if (h->ops->handoff_version == 0)

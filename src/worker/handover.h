@@ -4,9 +4,12 @@
  *	          told to drain                  freeze: now
  *	ACTIVE ────────────────────▶ LEAVING ───────────────▶ IN_TRANSIT ──adopted──▶ gone
  *	                               ▲  │ not now                │
- *	                       movable │  ▼                        │ refused, or nobody there
+ *	                       movable │  ▼                        │ refused
  *	                             QUIESCING                     ▼
  *	                               └──nobody there──────▶  RETIRED ──▶ ends here
+ *
+ * Those that are under way to a worker that dies are LEAVING again: another one may take them. LEAVING ones go nowhere before
+ * every worker that is to take some has greeted, or failed to, so that each gets its share even of a few.
  *
  * A worker that comes later still gets those that are RETIRED. handover.c's `move_to` is the one writer of a connection's state.
  */

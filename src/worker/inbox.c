@@ -93,6 +93,15 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	inbox->handler->on_end(inbox, inbox->arg);
 }
 
+/* What goes wrong here is seen when something is read. */
+static void
+greet(struct inbox *inbox)
+{
+	unsigned char data[HANDOFF_MESSAGE_MAX];
+
+	(void)socket_send(inbox->fd, data, handoff_answers_write(data, NULL, 0), NULL, 0);
+}
+
 struct inbox *
 inbox_new(struct event_base *base, int priority, int fd, const struct inbox_handler *handler, void *arg)
 {
@@ -108,6 +117,7 @@ inbox_new(struct event_base *base, int priority, int fd, const struct inbox_hand
 		return NULL;
 	}
 	inbox->fd = fd;
+	greet(inbox);
 	return inbox;
 }
 

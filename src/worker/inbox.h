@@ -1,7 +1,7 @@
 /*
  * One way in: a socket to a worker that drains and offers its connections. Each offer is answered: what could be made sense of
  * is adopted, all else refused. A connection is served from the moment on that `adopted` was sent, and if that can't
- * be sent, never.
+ * be sent, never. It begins with a greeting: the other side freezes nothing for somebody who may not be there.
  */
 #ifndef WORKER_INBOX_H
 #define WORKER_INBOX_H
@@ -33,7 +33,7 @@ struct inbox {
 
 TAILQ_HEAD(inbox_list, inbox);
 
-/* Takes `fd` on success. The event gets `priority`. NULL: no memory. */
+/* Takes `fd` on success, and greets. The event gets `priority`. NULL: no memory. */
 struct inbox *inbox_new(
 	struct event_base *base, int priority, int fd, const struct inbox_handler *handler, void *arg);
 

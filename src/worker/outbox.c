@@ -9,9 +9,12 @@
 #include "base/socket.h"
 
 #include <errno.h>
-#include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/socket.h>
+
+/* Messages that are read before others have their turn; an honest heir rarely has more than a few for us. */
+#define ANSWERS_AT_A_TIME 64
 
 static void
 set_timer(struct event *timer, uint64_t us)
@@ -24,11 +27,11 @@ set_timer(struct event *timer, uint64_t us)
 /* ---- answers ---- */
 
 static void
-settle(struct outbox *o, struct service_connection *connection, bool adopted)
+settle(struct outbox *o, struct service_connection *connection, enum outbox_answer answer)
 {
 	TAILQ_REMOVE(&o->transit, connection, entry);
 	o->n_transit--;
-	o->handler->on_answer(connection, adopted, o->arg);
+	o->handler->on_answer(connection, answer, o->arg);
 }
 
 static int
@@ -42,7 +45,7 @@ take_answer(struct outbox *o, const struct handoff_answer *answer)
 			break;
 	if (!connection)
 		return -EBADMSG;
-	settle(o, connection, answer->adopted);
+	settle(o, connection, answer->adopted ? OUTBOX_ADOPTED : OUTBOX_REFUSED);
 	return 0;
 }
 
@@ -52,6 +55,7 @@ take_answers(struct outbox *o, const unsigned char *data, size_t len)
 	struct handoff_answer answers[HANDOFF_RECORDS_MAX];
 	int n = handoff_answers_read(answers, data, len), r = n < 0 ? n : 0;
 
+	o->greeted = o->greeted || r == 0;
 	for (int i = 0; r == 0 && i < n; i++)
 		r = take_answer(o, &answers[i]);
 	if (r < 0)
@@ -60,18 +64,18 @@ take_answers(struct outbox *o, const unsigned char *data, size_t len)
 }
 
 /*
- * Reads what has come. 0: there may be more later; negative: never.
+ * Reads what has come, up to `max` messages. 0: there may be more; negative: never.
  *
  * When the other side dies with an offer of ours unread, the kernel says ECONNRESET before it gives out the answers that
  * were sent before. Taking that for the end would take back what is served there: so reading goes on to the end of file.
  */
 static int
-read_answers(struct outbox *o)
+read_answers(struct outbox *o, unsigned max)
 {
 	unsigned char data[HANDOFF_MESSAGE_MAX];
 	int resets = 0, r;
 
-	for (;;) {
+	while (max-- > 0) {
 		size_t no_fds = 0;
 		ssize_t len = socket_receive(o->fd, data, sizeof(data), NULL, &no_fds);
 
@@ -87,6 +91,7 @@ read_answers(struct outbox *o)
 		if (r < 0)
 			return r;
 	}
+	return 0;
 }
 
 void
@@ -98,15 +103,16 @@ outbox_end(struct outbox *o)
 		return;
 	event_del(o->readable);
 	event_del(o->writable);
+	event_del(o->retry);
 	event_del(o->timeout);
 	/* from here on the other side can say `adopted` no more; what it has said is read */
 	shutdown(o->fd, SHUT_RDWR);
-	(void)read_answers(o);
+	(void)read_answers(o, UINT_MAX);
 	fd_close(&o->fd);
 	while ((connection = TAILQ_FIRST(&o->transit))) {
 		/* its copies over there are closed when they are read, or their holder dies; maybe much later */
 		connection->lent = true;
-		settle(o, connection, false);
+		settle(o, connection, OUTBOX_RETURNED);
 	}
 	handoff_writer_done(&o->writer);
 	o->handler->on_end(o, o->arg);
@@ -126,14 +132,17 @@ static void
 on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct outbox *o = arg;
+	size_t before = o->n_transit;
 
 	(void)fd;
 	(void)what;
-	if (read_answers(o) < 0) {
+	if (read_answers(o, ANSWERS_AT_A_TIME) < 0) {
 		outbox_end(o);
 		return;
 	}
-	await_answers(o);
+	/* what answers for nothing earns no patience */
+	if (o->n_transit < before || before == 0)
+		await_answers(o);
 	o->handler->on_room(o->arg);
 }
 
@@ -145,8 +154,8 @@ on_timeout(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	log_warning("handoff: no answer within %.0f s: %zu connections are taken back",
-		(double)OUTBOX_TIMEOUT_US / US_PER_SEC, o->n_transit);
+	log_warning("handoff: no %s within %.0f s: %zu connections are taken back",
+		o->greeted ? "answer" : "greeting", (double)OUTBOX_TIMEOUT_US / US_PER_SEC, o->n_transit);
 	outbox_end(o);
 }
 
@@ -155,7 +164,8 @@ on_timeout(evutil_socket_t fd, short what, void *arg)
 bool
 outbox_has_room(const struct outbox *o)
 {
-	return o->fd >= 0 && o->n_transit < OUTBOX_WINDOW && !handoff_writer_is_full(&o->writer);
+	return o->fd >= 0 && o->greeted && o->n_transit < OUTBOX_WINDOW &&
+	       !handoff_writer_is_full(&o->writer);
 }
 
 int
@@ -179,7 +189,8 @@ outbox_offer(struct outbox *o, const struct service_ops *service, struct service
 	if (r < 0) {
 		log_debug("handoff: a connection cannot be described: %s", strerror(-r));
 		service->thaw(connection);
-		return r == -EBUSY ? -EIO : r;
+		outbox_flush(o); /* what is sent frees descriptors */
+		return r == -EBUSY || (r == -EMFILE && o->n_transit == 0) ? -EIO : r;
 	}
 	TAILQ_INSERT_TAIL(&o->transit, connection, entry);
 	o->n_transit++;
@@ -203,12 +214,12 @@ outbox_flush(struct outbox *o)
 	if (r == -EAGAIN)
 		event_add(o->writable, NULL);
 	else if (r == -ETOOMANYREFS)
-		event_add(o->writable, &retry);
+		event_add(o->retry, &retry);
 	else if (r < 0)
 		event_active(o->readable, EV_READ, 0); /* which reads up to the end */
 }
 
-/* event: there is room for offers, or a pause is over */
+/* event: there is room for offers, or (retry) a pause is over */
 static void
 on_writable(evutil_socket_t fd, short what, void *arg)
 {
@@ -222,6 +233,30 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 
 /* ---- life ---- */
 
+enum { OUTBOX_EVENTS = 4 };
+
+static void
+list_events(const struct outbox *o, struct event *ret[static OUTBOX_EVENTS])
+{
+	ret[0] = o->readable;
+	ret[1] = o->writable;
+	ret[2] = o->retry;
+	ret[3] = o->timeout;
+}
+
+/* -1, too, when there was no memory for one. */
+static int
+set_priority(const struct outbox *o, int priority)
+{
+	struct event *events[OUTBOX_EVENTS];
+
+	list_events(o, events);
+	for (size_t i = 0; i < OUTBOX_EVENTS; i++)
+		if (!events[i] || event_priority_set(events[i], priority) < 0)
+			return -1;
+	return 0;
+}
+
 struct outbox *
 outbox_new(struct event_base *base, int priority, int fd, uint64_t share,
 	const struct outbox_handler *handler, void *arg)
@@ -234,13 +269,13 @@ outbox_new(struct event_base *base, int priority, int fd, uint64_t share,
 	TAILQ_INIT(&o->transit);
 	o->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, o);
 	o->writable = event_new(base, fd, EV_WRITE, on_writable, o);
+	o->retry = evtimer_new(base, on_writable, o);
 	o->timeout = evtimer_new(base, on_timeout, o);
-	if (!o->readable || !o->writable || !o->timeout || event_priority_set(o->readable, priority) < 0 ||
-		event_priority_set(o->writable, priority) < 0 ||
-		event_priority_set(o->timeout, priority) < 0 || event_add(o->readable, NULL) < 0) {
+	if (set_priority(o, priority) < 0 || event_add(o->readable, NULL) < 0) {
 		outbox_free(o);
 		return NULL;
 	}
+	set_timer(o->timeout, OUTBOX_TIMEOUT_US);
 	o->fd = fd;
 	return o;
 }
@@ -248,13 +283,13 @@ outbox_new(struct event_base *base, int priority, int fd, uint64_t share,
 void
 outbox_free(struct outbox *o)
 {
+	struct event *events[OUTBOX_EVENTS];
+
 	if (!o)
 		return;
-	if (o->readable)
-		event_free(o->readable);
-	if (o->writable)
-		event_free(o->writable);
-	if (o->timeout)
-		event_free(o->timeout);
+	list_events(o, events);
+	for (size_t i = 0; i < OUTBOX_EVENTS; i++)
+		if (events[i])
+			event_free(events[i]);
 	free(o);
 }

@@ -2,8 +2,12 @@
  * One way out: a socket to a worker that takes over connections. Offers go out, answers come back, and until a connection is
  * answered for it stays here, frozen.
  *
- *	offered ──adopted──────────────────────▶ gone
- *	        ──refused, or the outbox ends──▶ taken back
+ *	offered ──adopted──────────▶ gone
+ *	        ──refused──────────▶ not wanted there
+ *	        ──the outbox ends──▶ taken back
+ *
+ * Nothing is offered before the other side has greeted: a program that knows nothing of all this, or that hangs, costs no client
+ * anything.
  *
  * No connection is ever served twice: the other side serves only after it has sent `adopted`, and here nothing is taken back
  * before all that it has sent was read, and it can send no more (outbox_end).
@@ -25,7 +29,7 @@
  */
 #define OUTBOX_WINDOW 256
 
-/* How long the other worker may leave offers unanswered. It answers from its event loop, within milliseconds. */
+/* How long the other worker may take to greet, and leave offers unanswered. It does so from its event loop, within milliseconds. */
 #define OUTBOX_TIMEOUT_US (2 * US_PER_SEC)
 
 /* How soon it is tried again when too many descriptors of this user are on their way (ETOOMANYREFS). */
@@ -33,13 +37,19 @@
 
 TAILQ_HEAD(service_connection_list, service_connection);
 
+enum outbox_answer {
+	OUTBOX_ADOPTED,
+	OUTBOX_REFUSED,
+	OUTBOX_RETURNED, /* there was no answer, and will be none */
+};
+
 struct outbox;
 
 /* None of these may end the outbox. */
 struct outbox_handler {
-	/* Adopted; or not, and then it is still frozen. It is in no list any more. */
-	void (*on_answer)(struct service_connection *connection, bool adopted, void *arg);
-	/* There is room again. */
+	/* Unless it is adopted, it is still frozen. It is in no list any more. */
+	void (*on_answer)(struct service_connection *connection, enum outbox_answer answer, void *arg);
+	/* It was greeted, or there is room again. */
 	void (*on_room)(void *arg);
 	/* It has ended; everything under way has been answered for before. To be freed by whoever has it, now or later. */
 	void (*on_end)(struct outbox *outbox, void *arg);
@@ -50,7 +60,8 @@ struct outbox {
 	const struct outbox_handler *handler;
 	void *arg;
 	int fd; /* -1: it has ended */
-	struct event *readable, *writable, *timeout;
+	struct event *readable, *writable, *retry, *timeout;
+	bool greeted;
 	struct handoff_writer writer; /* offers that are not sent yet */
 	struct service_connection_list transit;
 	size_t n_transit;
@@ -67,12 +78,12 @@ struct outbox *outbox_new(struct event_base *base, int priority, int fd, uint64_
 /* One that has ended. NULL is fine. */
 void outbox_free(struct outbox *outbox);
 
-/* Can another connection be offered now? */
+/* Can another connection be offered now? Not before it was greeted. */
 bool outbox_has_room(const struct outbox *outbox);
 
 /*
- * Freezes the connection and offers it; until it is answered for it is in the outbox's list. There must be room. 0; or
- * what service_ops.freeze has said: then it goes on as it did.
+ * Freezes the connection and offers it; until it is answered for it is in the outbox's list. There must be room. 0; -EMFILE: there are
+ * descriptors for it when others have been answered for; or what service_ops.freeze has said: then it goes on as it did.
  */
 int outbox_offer(
 	struct outbox *outbox, const struct service_ops *service, struct service_connection *connection);

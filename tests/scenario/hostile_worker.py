@@ -8,6 +8,7 @@ The plan is read anew by every process, so the plan of the day is that of the ge
 import fcntl
 import os
 import signal
+import socket
 import struct
 import sys
 import termios
@@ -155,6 +156,63 @@ def wrong_way():
     hello()
     say("drain 10\n")
     stay()
+
+
+def take_inbox():
+    """Says that it is ready; the socket on which connections are offered, when the master passes it."""
+    hello()
+    say("ready\n")
+    channel = socket.socket(fileno=int(os.environ["GRACEFULD_HANDOFF_FD"]))
+    channel.setblocking(True)
+    while True:
+        line, fds, _, _ = socket.recv_fds(channel, 4096, 1)
+        if line == b"inbox\n":
+            inbox = socket.socket(fileno=fds[0])
+            inbox.setblocking(True)
+            return inbox
+
+
+def answers(*ids):
+    """The message that these have been adopted; without any, the greeting."""
+    body = b"".join(struct.pack("<QH", number, 1) for number in ids)
+    return b"gfho" + struct.pack("<HHII", 1, 2, len(ids), 16 + len(body)) + body
+
+
+def heir(act):
+    """Takes offers, does something else than to adopt them, and then leaves when told to."""
+    inbox = take_inbox()
+    inbox.send(answers())
+    socket.recv_fds(inbox, 1 << 16, 253)
+    result = "done"
+    try:
+        act(inbox)
+    except OSError as error:
+        result = type(error).__name__
+    write_down("heir-", result)
+    for _ in orders():
+        say("drained finished=0 handed=0 cut=0\n")
+        break
+
+
+def wait_end(inbox):
+    """Takes offers until the other side has given up."""
+    while socket.recv_fds(inbox, 1 << 16, 253)[0]:
+        pass
+
+
+def silent_heir():
+    heir(wait_end)
+
+
+def late_heir():
+    def act(inbox):
+        wait_end(inbox)
+        inbox.send(answers(1, 2, 3))
+    heir(act)
+
+
+def lying_heir():
+    heir(lambda inbox: inbox.send(answers(1000000)))
 
 
 def gate():

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +24,7 @@ struct scene {
 	const struct service_ops *ops;
 	void *service;
 	struct service_connection *connection; /* NULL: it has ended */
-	int client;
+	int client, server;                    /* the ends of the connection; `server` is the service's */
 	int finished, cut;
 };
 
@@ -56,6 +57,7 @@ open_scene(struct scene *scene, const char *type)
 	assert_int_equal(setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
 	assert_int_equal(scene->ops->accept(scene->service, ends[0], &scene->connection), 0);
 	scene->client = ends[1];
+	scene->server = ends[0];
 }
 
 static void
@@ -249,6 +251,229 @@ work_for_one_event_is_bounded(void **state)
 	close_scene(&scene);
 }
 
+/* ---- handing over ---- */
+
+/* Freezes the connection, and lets a second worker's service adopt it: `to` has it then, and serves the same client. */
+static void
+hand_over(struct scene *from, struct scene *to)
+{
+	static unsigned char data[HANDOFF_MESSAGE_MAX];
+	struct handoff_writer writer = { 0 };
+	struct handoff_offer offer;
+	int ends[2], fds[8];
+	size_t n_fds = ARRAY_LEN(fds);
+	ssize_t len;
+
+	*to = (struct scene){ .ops = from->ops, .client = take_fd(&from->client) };
+	to->host = (struct service_host){
+		.base = event_base_new(), .counters = &to->counters, .ended = on_ended
+	};
+	assert_int_equal(to->ops->start(&to->host, &to->service), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	handoff_writer_begin(&writer, 1);
+	assert_int_equal(from->ops->freeze(from->connection, &writer), 0);
+	assert_int_equal(handoff_writer_end(&writer), 0);
+	assert_int_equal(handoff_writer_send(&writer, ends[0]), 0);
+	len = socket_receive(ends[1], data, sizeof(data), fds, &n_fds);
+	assert_true(len > 0);
+	assert_int_equal(handoff_offer_read(&offer, data, (size_t)len, fds, n_fds), 0);
+	assert_int_equal(to->ops->adopt(to->service, &offer.record[0], &to->connection), 0);
+	handoff_offer_done(&offer);
+	handoff_writer_done(&writer);
+	turn(from, 3); /* frozen: whatever the client does, nothing happens */
+	from->ops->forget(from->connection);
+	from->connection = NULL;
+	assert_int_equal(from->finished + from->cut, 0);
+	to->ops->thaw(to->connection);
+	close_scene(from);
+	fd_close(&ends[0]);
+	fd_close(&ends[1]);
+}
+
+/* As much as goes into the sockets and the service: the rest is unsent, or unread. */
+static size_t
+overfill(struct scene *scene, const char *data, size_t len)
+{
+	size_t sent = 0;
+	ssize_t n;
+
+	while (sent < len && (n = write(scene->client, data + sent, len - sent)) > 0) {
+		sent += (size_t)n;
+		turn(scene, 1);
+	}
+	return sent;
+}
+
+static void
+read_back(struct scene *scene, const char *data, size_t len)
+{
+	static char back[400000];
+	size_t got = 0;
+	ssize_t n;
+
+	while (got < len && scene->connection) {
+		turn(scene, 1);
+		n = read(scene->client, back + got, sizeof(back) - got);
+		got += n > 0 ? (size_t)n : 0;
+	}
+	assert_int_equal(got, len);
+	assert_memory_equal(back, data, len);
+}
+
+/* What was received and not sent yet goes along: `sndbuf` decides how much that is, and so whether it needs a memfd. */
+static void
+hand_over_unsent(int sndbuf, size_t least, size_t most)
+{
+	static char data[400000];
+	struct scene old, new;
+	size_t sent;
+	uint64_t unsent;
+
+	fill(data, sizeof(data));
+	open_scene(&old, "echo");
+	assert_int_equal(setsockopt(old.client, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf)), 0);
+	sent = overfill(&old, data, sizeof(data));
+	unsent = count(&old, COUNTER_RECEIVED) - count(&old, COUNTER_SENT);
+	assert_in_range(unsent, least, most);
+	assert_true(sent > count(&old, COUNTER_RECEIVED)); /* and some is unread */
+	hand_over(&old, &new);
+	read_back(&new, data, sent);
+	assert_int_equal(write(new.client, "more", 4), 4);
+	read_back(&new, "more", 4);
+	shutdown(new.client, SHUT_WR);
+	turn(&new, 2);
+	assert_int_equal(new.finished, 1);
+	close_scene(&new);
+}
+
+static void
+little_that_is_unsent_is_handed_over(void **state)
+{
+	(void)state;
+	hand_over_unsent(1, 1, HANDOFF_INLINE_MAX - 100);
+}
+
+static void
+much_that_is_unsent_is_handed_over(void **state)
+{
+	(void)state;
+	hand_over_unsent(1 << 18, HANDOFF_INLINE_MAX + 1, 1 << 18);
+}
+
+/* The client sends while nobody serves it, and even says goodbye. */
+static void
+what_is_unread_is_handed_over(void **state)
+{
+	static const char *const types[] = { "echo", "hello" };
+	static const char *const answers[] = { "bytes", "hello world" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		struct scene old, new;
+		char answer[16];
+
+		open_scene(&old, types[i]);
+		assert_int_equal(write(old.client, "bytes", 5), 5);
+		shutdown(old.client, SHUT_WR);
+		hand_over(&old, &new);
+		turn(&new, 3);
+		assert_int_equal(read(new.client, answer, sizeof(answer)), strlen(answers[i]));
+		assert_memory_equal(answer, answers[i], strlen(answers[i]));
+		assert_int_equal(read(new.client, answer, sizeof(answer)), 0);
+		assert_int_equal(new.finished, 1);
+		close_scene(&new);
+	}
+}
+
+static void
+frozen_one_goes_on_when_it_stays(void **state)
+{
+	struct handoff_writer writer = { 0 };
+	static char data[400000];
+	struct scene scene;
+	size_t sent;
+
+	(void)state;
+	fill(data, sizeof(data));
+	open_scene(&scene, "echo");
+	sent = overfill(&scene, data, sizeof(data));
+	handoff_writer_begin(&writer, 1);
+	assert_int_equal(scene.ops->freeze(scene.connection, &writer), 0);
+	handoff_writer_cancel(&writer);
+	scene.ops->thaw(scene.connection);
+	read_back(&scene, data, sent);
+	fd_close(&scene.client);
+	turn(&scene, 2);
+	assert_int_equal(scene.finished, 1);
+	handoff_writer_done(&writer);
+	close_scene(&scene);
+}
+
+/* Somebody else may have a copy of the descriptor: the client sees the end all the same. */
+static void
+end_of_a_lent_one_is_seen(void **state)
+{
+	struct scene scene;
+	int copy;
+	char byte;
+
+	(void)state;
+	open_scene(&scene, "echo");
+	copy = dup(scene.server);
+	scene.connection->lent = true;
+	scene.ops->cut(scene.connection);
+	assert_int_equal(read(scene.client, &byte, 1), 0);
+	fd_close(&copy);
+	close_scene(&scene);
+}
+
+/* A record that this version would not write. */
+static void
+what_is_not_understood_is_not_adopted(void **state)
+{
+	static const struct {
+		unsigned tag;
+		size_t fds, len, fields;
+	} cases[] = {
+		{ HANDOFF_TAG_SERVICE_FIRST + 1, 1, 3, 1 },
+		{ HANDOFF_TAG_SERVICE_FIRST, 2, 3, 1 },
+		{ HANDOFF_TAG_SERVICE_FIRST, 1, 0, 1 },
+		{ HANDOFF_TAG_SERVICE_FIRST, 1, 3, 2 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct handoff_writer writer = { 0 };
+		static unsigned char data[HANDOFF_MESSAGE_MAX];
+		struct service_connection *adopted = NULL;
+		struct handoff_offer offer;
+		struct scene scene;
+		int ends[2], fds[8];
+		size_t n_fds = ARRAY_LEN(fds);
+		ssize_t len;
+
+		open_scene(&scene, "echo");
+		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+		handoff_writer_begin(&writer, 1);
+		for (size_t j = 0; j < cases[i].fds; j++)
+			handoff_put_fd(&writer, ends[0]);
+		for (size_t j = 0; j < cases[i].fields; j++)
+			handoff_put_bytes(&writer, cases[i].tag, "abc", cases[i].len);
+		assert_int_equal(handoff_writer_end(&writer), 0);
+		assert_int_equal(handoff_writer_send(&writer, ends[0]), 0);
+		len = socket_receive(ends[1], data, sizeof(data), fds, &n_fds);
+		assert_int_equal(handoff_offer_read(&offer, data, (size_t)len, fds, n_fds), 0);
+		assert_int_equal(scene.ops->adopt(scene.service, &offer.record[0], &adopted), -EBADMSG);
+		assert_true(offer.record[0].fd[0] >= 0); /* still the caller's */
+		handoff_offer_done(&offer);
+		handoff_writer_done(&writer);
+		fd_close(&ends[0]);
+		fd_close(&ends[1]);
+		scene.ops->cut(scene.connection);
+		close_scene(&scene);
+	}
+}
+
 int
 main(void)
 {
@@ -259,6 +484,12 @@ main(void)
 		cmocka_unit_test(client_that_vanishes_has_finished),
 		cmocka_unit_test(cut_closes_the_connection),
 		cmocka_unit_test(work_for_one_event_is_bounded),
+		cmocka_unit_test(little_that_is_unsent_is_handed_over),
+		cmocka_unit_test(much_that_is_unsent_is_handed_over),
+		cmocka_unit_test(what_is_unread_is_handed_over),
+		cmocka_unit_test(frozen_one_goes_on_when_it_stays),
+		cmocka_unit_test(end_of_a_lent_one_is_seen),
+		cmocka_unit_test(what_is_not_understood_is_not_adopted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

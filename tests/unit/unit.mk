@@ -11,6 +11,8 @@ layer_tests = \
 	tests/unit/acceptor_test \
 	tests/unit/counters_test \
 	tests/unit/fd_test \
+	tests/unit/handoff_test \
+	tests/unit/handover_test \
 	tests/unit/line_reader_test \
 	tests/unit/log_test \
 	tests/unit/message_test \
@@ -30,6 +32,10 @@ tests_unit_counters_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_counters_test_LDADD = $(ipc_test_ldadd)
 tests_unit_fd_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_fd_test_LDADD = $(base_test_ldadd)
+tests_unit_handoff_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_handoff_test_LDADD = $(ipc_test_ldadd)
+tests_unit_handover_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_handover_test_LDADD = $(worker_test_ldadd)
 tests_unit_line_reader_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_line_reader_test_LDADD = $(ipc_test_ldadd)
 tests_unit_log_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
