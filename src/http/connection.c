@@ -65,13 +65,13 @@ assign_event(struct http_connection *connection, int fd, short interest)
 int
 http_connection_new(struct http_server *server, int fd, struct http_connection **ret)
 {
-	struct http_connection *connection = calloc(1, sizeof(*connection));
+	struct http_connection *connection = slab_alloc(&server->memory);
 
 	if (!connection)
 		return -ENOMEM;
 	connection->server = server;
 	if (assign_event(connection, fd, 0) < 0) {
-		free(connection);
+		slab_free(&server->memory, connection);
 		return -EINVAL;
 	}
 	connection->phase = HTTP_PHASE_FROZEN;
@@ -95,7 +95,7 @@ connection_dispose(struct http_connection *connection)
 	server->n_connections--;
 	http_buffer_free(&connection->input);
 	http_output_done(&connection->output);
-	free(connection);
+	slab_free(&server->memory, connection);
 }
 
 void

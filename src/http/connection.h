@@ -4,6 +4,7 @@
 #ifndef HTTP_CONNECTION_H
 #define HTTP_CONNECTION_H
 
+#include "base/slab.h"
 #include "http/buffer.h"
 #include "http/deadline.h"
 #include "http/framing.h"
@@ -88,6 +89,7 @@ struct http_server {
 	struct http_limits limits;
 	const struct http_handler *handler;
 	void *arg;
+	struct slab memory; /* of the connections */
 	struct http_connection_list connections;
 	size_t n_connections;
 	bool draining;

@@ -39,6 +39,7 @@ server_init(struct http_server *server, struct event_base *base, const struct ht
 	int r = http_deadlines_init(&server->deadlines, base, http_connection_expire);
 
 	TAILQ_INIT(&server->connections);
+	slab_init(&server->memory, sizeof(struct http_connection));
 	server->base = base;
 	server->limits = *limits;
 	set_timeouts(server);
@@ -86,6 +87,7 @@ http_server_free(struct http_server *server)
 	http_server_cut(server);
 	while ((connection = TAILQ_FIRST(&server->connections))) /* frozen ones */
 		http_connection_free(connection);
+	slab_done(&server->memory);
 	http_deadlines_done(&server->deadlines);
 	http_turn_queue_done(&server->turns);
 	http_buffer_free(&server->spare_input);

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/slab.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -34,6 +35,7 @@ struct connection {
 struct connections {
 	struct service_host *host;
 	const struct connection_handler *handler;
+	struct slab memory; /* of the connections */
 	/*
 	 * one for all: what it holds matters during one callback only. Pages that were never read
 	 * into cost nothing.
@@ -50,7 +52,7 @@ static void
 connection_free(struct connection *connection)
 {
 	free(connection->unsent);
-	free(connection);
+	slab_free(&connection->all->memory, connection);
 }
 
 static void
@@ -228,6 +230,7 @@ connections_start(struct service_host *host, const struct connection_handler *ha
 	/* member by member: the buffer is not to be touched */
 	all->host = host;
 	all->handler = handler;
+	slab_init(&all->memory, sizeof(struct connection));
 	*ret_service = all;
 	return 0;
 }
@@ -236,7 +239,7 @@ connections_start(struct service_host *host, const struct connection_handler *ha
 static struct connection *
 connection_new(struct connections *all, int fd)
 {
-	struct connection *connection = calloc(1, sizeof(*connection));
+	struct connection *connection = slab_alloc(&all->memory);
 
 	if (!connection)
 		return NULL;
@@ -244,7 +247,7 @@ connection_new(struct connections *all, int fd)
 	if (event_assign(
 		    &connection->event, all->host->base, fd, EV_READ | EV_PERSIST, on_ready, connection) == 0)
 		return connection;
-	free(connection);
+	connection_free(connection);
 	return NULL;
 }
 
@@ -356,5 +359,8 @@ connections_adopt(void *service, struct handoff_record *record, struct service_c
 void
 connections_stop(void *service)
 {
-	free(service);
+	struct connections *all = service;
+
+	slab_done(&all->memory);
+	free(all);
 }

@@ -24,7 +24,7 @@ tests_unit_http_handoff_test_LDADD = $(http_test_ldadd)
 tests_unit_http_memory_test_SOURCES = tests/unit/http_memory_test.c $(http_fixture)
 tests_unit_http_memory_test_CPPFLAGS = $(http_test_cppflags)
 tests_unit_http_memory_test_LDADD = $(http_test_ldadd)
-tests_unit_http_memory_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc
+tests_unit_http_memory_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=mmap
 tests_unit_http_retire_test_SOURCES = tests/unit/http_retire_test.c $(http_fixture)
 tests_unit_http_retire_test_CPPFLAGS = $(http_test_cppflags)
 tests_unit_http_retire_test_LDADD = $(http_test_ldadd)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -17,6 +18,8 @@ void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
+void *__real_mmap(void *address, size_t len, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *address, size_t len, int protection, int flags, int fd, off_t offset);
 
 /* The linker allows no argument, so this is what there must be of state. */
 static unsigned fail_in; /* allocations until one fails; 0: none does */
@@ -43,6 +46,16 @@ void *
 __wrap_calloc(size_t n, size_t size)
 {
 	return fails_now() ? NULL : __real_calloc(n, size);
+}
+
+void *
+__wrap_mmap(void *address, size_t len, int protection, int flags, int fd, off_t offset)
+{
+	if (fails_now()) {
+		errno = ENOMEM;
+		return MAP_FAILED;
+	}
+	return __real_mmap(address, len, protection, flags, fd, offset);
 }
 
 #define H         "Host: a\r\n"

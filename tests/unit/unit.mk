@@ -19,6 +19,7 @@ layer_tests = \
 	tests/unit/pace_test \
 	tests/unit/registry_test \
 	tests/unit/service_test \
+	tests/unit/slab_test \
 	tests/unit/text_test
 
 if ENABLE_TESTS
@@ -48,6 +49,8 @@ tests_unit_registry_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_registry_test_LDADD = $(service_test_ldadd)
 tests_unit_service_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_service_test_LDADD = $(service_test_ldadd)
+tests_unit_slab_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_slab_test_LDADD = $(base_test_ldadd)
 tests_unit_text_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_text_test_LDADD = $(base_test_ldadd)
 

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/slab.h"
 #include "http/handoff.h"
 #include "service/http/access_log.h"
 #include "service/http/files.h"
@@ -19,6 +20,7 @@ struct site {
 	struct service_host *host;
 	struct http_options options;
 	struct http_server *server;
+	struct slab visitors;
 	struct files *files; /* NULL: the welcome page */
 	struct welcome welcome;
 	struct date_line date;
@@ -36,6 +38,26 @@ static struct visitor *
 visitor_of(struct service_connection *host)
 {
 	return (struct visitor *)host;
+}
+
+static struct visitor *
+visitor_new(struct site *site, int fd)
+{
+	struct visitor *visitor = slab_alloc(&site->visitors);
+
+	if (!visitor)
+		return NULL;
+	visitor->site = site;
+	if (site->options.access_log)
+		access_log_client(fd, visitor->client);
+	return visitor;
+}
+
+static void
+visitor_free(struct visitor *visitor)
+{
+	if (visitor)
+		slab_free(&visitor->site->visitors, visitor);
 }
 
 /* ---- of http_handler ---- */
@@ -86,7 +108,7 @@ on_closed(struct http_connection *connection, enum http_end why, void *arg)
 
 	service_hang_up(&visitor->host, http_connection_fd(connection));
 	site->host->ended(site->host, &visitor->host, why == HTTP_END_CUT || why == HTTP_END_FAILED);
-	free(visitor);
+	visitor_free(visitor);
 }
 
 /* No page answers late, so nothing here makes a connection busy for longer than its turn; but a later one might. */
@@ -107,6 +129,7 @@ site_free(struct site *site)
 	if (!site)
 		return;
 	http_server_free(site->server);
+	slab_done(&site->visitors);
 	files_free(site->files);
 	http_options_done(&site->options);
 	free(site);
@@ -149,6 +172,8 @@ site_open(struct site *site)
 		r = open_files(site);
 	if (r < 0)
 		return r;
+	slab_init(&site->visitors,
+		sizeof(struct visitor) + (site->options.access_log ? ACCESS_LOG_CLIENT_MAX : 0));
 	welcome_init(&site->welcome, site->host->slot, site->host->generation);
 	http_options_limits(&site->options, &limits);
 	site->server = http_server_new(site->host->base, &limits, &handler, site);
@@ -172,31 +197,19 @@ site_start(struct service_host *host, void **ret_service)
 	return r;
 }
 
-static struct visitor *
-visitor_new(struct site *site, int fd)
-{
-	size_t client_max = site->options.access_log ? ACCESS_LOG_CLIENT_MAX : 0;
-	struct visitor *visitor = calloc(1, sizeof(*visitor) + client_max);
-
-	if (!visitor)
-		return NULL;
-	visitor->site = site;
-	if (client_max > 0)
-		access_log_client(fd, visitor->client);
-	return visitor;
-}
-
 static int
 site_accept(void *service, int fd, struct service_connection **ret)
 {
 	struct site *site = service;
-	cleanup_free struct visitor *visitor = visitor_new(site, fd);
+	struct visitor *visitor = visitor_new(site, fd);
 	int r = visitor ? http_server_add(site->server, fd, &visitor->connection) : -ENOMEM;
 
-	if (r < 0)
+	if (r < 0) {
+		visitor_free(visitor);
 		return r;
+	}
 	http_connection_set_data(visitor->connection, visitor);
-	*ret = &take_ptr(visitor)->host;
+	*ret = &visitor->host;
 	return 0;
 }
 
@@ -290,7 +303,7 @@ site_forget(struct service_connection *host)
 	struct visitor *visitor = visitor_of(host);
 
 	http_handoff_forget(visitor->connection);
-	free(visitor);
+	visitor_free(visitor);
 }
 
 /* Numbers as they came, and which fields there were. */
@@ -361,7 +374,7 @@ static int
 site_adopt(void *service, struct handoff_record *record, struct service_connection **ret)
 {
 	struct site *site = service;
-	cleanup_free struct visitor *visitor = NULL;
+	struct visitor *visitor;
 	struct http_handoff state;
 	int r = read_state(record, &state);
 
@@ -369,13 +382,15 @@ site_adopt(void *service, struct handoff_record *record, struct service_connecti
 		return r;
 	visitor = visitor_new(site, record->fd[0]);
 	r = visitor ? http_handoff_adopt(site->server, record->fd[0], &state, &visitor->connection) : -ENOMEM;
-	if (r < 0)
+	if (r < 0) {
+		visitor_free(visitor);
 		return r == -EINVAL ? -EBADMSG : r;
+	}
 	http_connection_set_data(visitor->connection, visitor);
 	(void)take_fd(&record->fd[0]);
 	if (state.file >= 0)
 		(void)take_fd(&record->fd[1]);
-	*ret = &take_ptr(visitor)->host;
+	*ret = &visitor->host;
 	return 0;
 }
 
