@@ -8,16 +8,9 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdlib.h>
 
 /* Expiries for each turn, so that ten thousand idle connections that end at the same time don't stop the loop. */
 #define EXPIRIES_PER_TURN 64
-
-struct http_deadline_timer {
-	struct event event;
-	struct http_deadlines *deadlines;
-	struct http_deadline *deadline;
-};
 
 static void
 arm(struct http_deadlines *deadlines, uint64_t at_us, uint64_t now_us)
@@ -27,18 +20,24 @@ arm(struct http_deadlines *deadlines, uint64_t at_us, uint64_t now_us)
 	deadlines->armed_us = event_add(&deadlines->timer, &wait) < 0 ? 0 : at_us;
 }
 
+static const struct http_deadline *
+earlier(const struct http_deadline *a, const struct http_deadline *b)
+{
+	return !a || (b && b->at_us < a->at_us) ? b : a;
+}
+
 /* The one that comes first of all; NULL: there is none. */
 static struct http_deadline *
 first_deadline(const struct http_deadlines *deadlines)
 {
-	struct http_deadline *first = NULL, *deadline;
+	const struct http_deadline *first = NULL;
 
 	for (unsigned i = 0; i < HTTP_DEADLINE_LISTS; i++) {
-		deadline = TAILQ_FIRST(&deadlines->lists[i]);
-		if (deadline && (!first || deadline->at_us < first->at_us))
-			first = deadline;
+		first = earlier(first, TAILQ_FIRST(&deadlines->lists[i]));
+		for (unsigned k = 0; deadlines->n_early > 0 && k < HTTP_DEADLINE_WHEEL; k++)
+			first = earlier(first, TAILQ_FIRST(&deadlines->wheels[i][k]));
 	}
-	return first;
+	return (struct http_deadline *)(uintptr_t)first;
 }
 
 /* event: the first deadline may have come */
@@ -69,8 +68,11 @@ http_deadlines_init(struct http_deadlines *deadlines, struct event_base *base,
 	void (*on_expired)(struct http_deadline *deadline))
 {
 	*deadlines = (struct http_deadlines){ .on_expired = on_expired };
-	for (unsigned i = 0; i < HTTP_DEADLINE_LISTS; i++)
+	for (unsigned i = 0; i < HTTP_DEADLINE_LISTS; i++) {
 		TAILQ_INIT(&deadlines->lists[i]);
+		for (unsigned k = 0; k < HTTP_DEADLINE_WHEEL; k++)
+			TAILQ_INIT(&deadlines->wheels[i][k]);
+	}
 	return evtimer_assign(&deadlines->timer, base, on_timer, deadlines) < 0 ? -EINVAL : 0;
 }
 
@@ -87,68 +89,49 @@ http_deadlines_unset(struct http_deadlines *deadlines, struct http_deadline *dea
 	if (deadline->at_us == 0)
 		return;
 	deadline->at_us = 0;
-	if (!deadline->timer) {
-		TAILQ_REMOVE(&deadlines->lists[deadline->list], deadline, link);
-		return;
-	}
-	event_del(&deadline->timer->event);
-	free(deadline->timer);
-	deadline->timer = NULL;
+	TAILQ_REMOVE(deadline->in, deadline, link);
+	deadlines->n_early -= deadline->early;
+}
+
+/* At the end of that list, where it is in order. */
+static void
+enlist(struct http_deadlines *deadlines, struct http_deadline *deadline, struct http_deadline_list *list,
+	bool early, uint64_t at_us, uint64_t now_us)
+{
+	deadline->at_us = at_us;
+	deadline->in = list;
+	deadline->early = early;
+	deadlines->n_early += early;
+	TAILQ_INSERT_TAIL(list, deadline, link);
+	if (deadlines->armed_us == 0 || at_us < deadlines->armed_us)
+		arm(deadlines, at_us, now_us);
 }
 
 void
 http_deadlines_set(struct http_deadlines *deadlines, struct http_deadline *deadline, unsigned list)
 {
-	uint64_t now_us;
+	uint64_t now_us, timeout_us = deadlines->timeout_us[list];
 
 	http_deadlines_unset(deadlines, deadline);
-	if (deadlines->timeout_us[list] == 0)
+	if (timeout_us == 0)
 		return;
 	now_us = clock_now_us();
-	deadline->at_us = now_us + deadlines->timeout_us[list];
-	deadline->list = list;
-	TAILQ_INSERT_TAIL(&deadlines->lists[list], deadline, link);
-	if (deadlines->armed_us == 0 || deadline->at_us < deadlines->armed_us)
-		arm(deadlines, deadline->at_us, now_us);
-}
-
-/* event: one that is out of order has come */
-static void
-on_own_timer(evutil_socket_t fd, short what, void *arg)
-{
-	struct http_deadline_timer *timer = arg;
-	struct http_deadlines *deadlines = timer->deadlines;
-	struct http_deadline *deadline = timer->deadline;
-
-	(void)fd;
-	(void)what;
-	http_deadlines_unset(deadlines, deadline);
-	deadlines->on_expired(deadline);
+	enlist(deadlines, deadline, &deadlines->lists[list], false, now_us + timeout_us, now_us);
 }
 
 void
 http_deadlines_set_at(
 	struct http_deadlines *deadlines, struct http_deadline *deadline, unsigned list, uint64_t at_us)
 {
-	uint64_t now_us = clock_now_us(), left_us = at_us > now_us ? at_us - now_us : 0;
-	struct timeval left = clock_timeval(left_us);
-	struct http_deadline_timer *timer = NULL;
+	uint64_t now_us = clock_now_us(), timeout_us = deadlines->timeout_us[list];
+	uint64_t step_us = timeout_us / HTTP_DEADLINE_STEPS + 1, step;
 
-	http_deadlines_unset(deadlines, deadline);
-	if (left_us < deadlines->timeout_us[list])
-		timer = malloc(sizeof(*timer));
-	if (timer) {
-		timer->deadlines = deadlines;
-		timer->deadline = deadline;
-	}
-	if (!timer ||
-		evtimer_assign(&timer->event, event_get_base(&deadlines->timer), on_own_timer, timer) < 0 ||
-		event_add(&timer->event, &left) < 0) {
-		free(timer);
+	if (timeout_us == 0 || at_us >= now_us + timeout_us) {
 		http_deadlines_set(deadlines, deadline, list);
 		return;
 	}
-	deadline->timer = timer;
-	deadline->at_us = at_us;
-	deadline->list = list;
+	http_deadlines_unset(deadlines, deadline);
+	step = (at_us > now_us ? at_us : now_us) / step_us;
+	enlist(deadlines, deadline, &deadlines->wheels[list][step % HTTP_DEADLINE_WHEEL], true,
+		step * step_us, now_us);
 }
