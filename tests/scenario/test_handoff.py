@@ -11,8 +11,8 @@ from collections import Counter
 
 import pytest
 from control import ctl, get, metrics, socket_of
-from harness import (KEEP, Client, Load, descriptors, is_alive, is_sanitized, load_text, private_kb, scaled, server_pids, wait_gone,
-                     wait_until)
+from harness import (KEEP, Client, Load, assert_no_failure, descriptors, is_alive, is_sanitized, load_text, private_kb, scaled,
+                     server_pids, wait_gone, wait_until)
 from harness import config as any_config
 from streams import Streams
 
@@ -76,6 +76,22 @@ class PeakMemory:
     def __exit__(self, *_):
         self._end.set()
         self._thread.join()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("think", [0, 20])
+def test_keepalive_requests_while_the_pool_grows_and_shrinks(start, port, figure, think):
+    """Clients of http that keep their connections, beside others that make new ones: no request fails, and none of theirs is closed."""
+    texts = [any_config(port, workers=n, service={"type": "http"}) for n in (4, 1)]
+    daemon = start(texts[1])
+    with Load(port, "--think", str(think), mode="keepalive", proto="http", connections=64) as kept, Load(port, proto="http") as new:
+        for n in range(scaled(50, 5)):
+            assert daemon.reload(texts[n % 2]).word == "applied"
+        seen, others = kept.result(), new.result()
+    figure(f"{load_text(seen)}; new connections: {load_text(others)}; closed {seen['closes']}")
+    assert_no_failure(seen)
+    assert_no_failure(others)
+    assert sum(seen["closes"].values()) == 0 and seen["connects"] == 64
 
 
 @pytest.mark.slow
