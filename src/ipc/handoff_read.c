@@ -128,7 +128,7 @@ static bool
 are_fields(struct cursor fields, bool *ret_large)
 {
 	struct handoff_field field;
-	int r;
+	int r = 1;
 
 	*ret_large = false;
 	while (!*ret_large && (r = read_field(&fields, &field)) > 0)
