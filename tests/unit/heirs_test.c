@@ -32,7 +32,7 @@ share_out(unsigned n_old, unsigned n_new, double *ret_load)
 static void
 spread(unsigned n_old, unsigned n_new, double *ret_least, double *ret_most)
 {
-	double load[MOST];
+	double load[MOST] = { 0 };
 
 	share_out(n_old, n_new, load);
 	*ret_least = *ret_most = load[0];
