@@ -33,7 +33,8 @@ scenario_tests = \
 
 systemd_tests = \
 	tests/systemd/test_service.py \
-	tests/systemd/test_units.py
+	tests/systemd/test_units.py \
+	tests/systemd/test_verdicts.py
 
 TEST_EXTENSIONS = .py
 PY_LOG_COMPILER = $(srcdir)/tests/run-pytest
@@ -56,4 +57,5 @@ EXTRA_DIST += \
 	tests/scenario/hostile_worker.py \
 	tests/systemd/box.py \
 	tests/systemd/conftest.py \
+	tests/systemd/newer-tree \
 	tests/systemd/sdbox

@@ -5,6 +5,7 @@ import re
 import textwrap
 import time
 
+import control
 from box import BUILD
 from harness import Client, Load, assert_no_failure, config, free_port
 
@@ -42,7 +43,8 @@ def test_failed_start_says_so(box, configure):
 def test_installed_configuration_works(box):
     """The default file, as it is installed."""
     box.systemctl("start", "gracefuld")
-    ask(11111)
+    status, text = control.ask(("127.0.0.1", 11111), "/")
+    assert (status, "hello world" in text) == (200, True)
 
 
 # -- reload
