@@ -283,7 +283,7 @@ def test_nonsense_is_no_reload(start, port, body):
 SHAPE = {
     "version": str, "pid": int, "state": str, "generation": int, "uptime_s": float, "service": str,
     "config": {"path": str, "sha256": str, "loaded_at": str, "differs_on_disk": bool},
-    "listeners": [{"address": str, "sockets": int, "parked": int}],
+    "listeners": [{"address": str, "sockets": int, "parked": int, "covered": bool}],
     "workers": [{"slot": int, "pid": int, "generation": int, "state": str, "role": str, "uptime_s": float, "connections": int,
                  "accepted": int, "requests": int, "handed_in": int, "handed_out": int, "restarts": int}],
     "last_reload": {"id": int, "verdict": str, "error": type(None), "generation": int, "changes": [str], "started_at": str,
@@ -313,7 +313,7 @@ def test_status_is_as_documented(start, port, figure):
         mine = client.server_pid(daemon.pids())
     check_shape(now, SHAPE)
     assert (now["pid"], now["state"], now["generation"], now["service"], now["roll"]) == (daemon.pid, "running", 2, "hello", None)
-    assert now["listeners"] == [{"address": f"[::]:{port}", "sockets": 4, "parked": 0}]
+    assert now["listeners"] == [{"address": f"[::]:{port}", "sockets": 4, "parked": 0, "covered": False}]
     assert [(w["slot"], w["pid"], w["state"], w["role"]) for w in now["workers"]] == \
         [(w.slot, w.pid, "ready", "incumbent") for w in daemon.workers()]
     assert {w["pid"]: (w["connections"], w["accepted"], w["requests"]) for w in now["workers"]} == \
@@ -322,7 +322,7 @@ def test_status_is_as_documented(start, port, figure):
     for instant in (now["config"]["loaded_at"], now["last_reload"]["started_at"]):
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", instant)
     assert daemon.reload(config(port, workers=1)).word == "applied"
-    assert get(daemon)["listeners"][0] == {"address": f"[::]:{port}", "sockets": 4, "parked": 3}
+    assert get(daemon)["listeners"][0] == {"address": f"[::]:{port}", "sockets": 4, "parked": 3, "covered": False}
     figure(f"{len(json.dumps(now))} bytes")
 
 

@@ -73,6 +73,11 @@ class Box:
             raise AssertionError(f"{' '.join(command)}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout if check else done
 
+    def start(self, *command):
+        """Begins a command inside."""
+        return subprocess.Popen([SDBOX, "run", "-d", self.dir, "--", *command], stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
     def install(self):
         """What "make install" installs, then what a package's scripts would do."""
         with tempfile.TemporaryDirectory(prefix="gracefuld-") as stage:

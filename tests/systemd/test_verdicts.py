@@ -10,7 +10,7 @@ import pytest
 
 import control
 from control import EXIT
-from harness import KEEP, Client, free_port
+from harness import DEADLINE, KEEP, Client, free_port, wait_until
 
 # A verdict of the daemon's own: its event in the journal, with an identifier that never changes, and what STATUS= says of it.
 Told = collections.namedtuple("Told", "message_id priority status")
@@ -136,22 +136,25 @@ def scene(box, configure, port):
     return new
 
 
-# -- who asks; each returns the exit status of gracefulctl, and what it wrote
+# -- who asks; each returns the exit status of gracefulctl, what it wrote, and what is to be called when the reload may end
 
 def by_gracefulctl(box, arguments):
     done = box.run("gracefulctl", "reload", *arguments, check=False)
-    return done.returncode, done.stdout + done.stderr
+    return done.returncode, done.stdout + done.stderr, lambda: None
 
 
 def by_systemctl(box, arguments):
-    """systemctl says no more than whether it failed; systemd knows the exit status."""
+    """systemctl waits for the end of the reload, whatever gracefulctl does, and then says no more than whether that failed."""
     since = box.now()
-    done = box.systemctl("reload", "gracefuld", check=False)
-    ran = box.show("ExecReload")
-    assert re.search(rf"argv\[\]=\S+ {' '.join(['reload', *arguments])} ;", ran), ran
-    status = int(re.search(r"code=exited ; status=(\d+)", ran)[1])
-    assert (done.returncode == 0) == (status == 0), done
-    return status, "\n".join(box.messages(since, "SYSLOG_IDENTIFIER=gracefulctl"))
+    systemctl = box.start("systemctl", "reload", "gracefuld")
+    exited = wait_until(lambda: re.search(r"argv\[\]=\S+ (.*?) ;.* code=exited ; status=(\d+)", box.show("ExecReload")), "gracefulctl ends")
+    assert exited[1] == " ".join(["reload", *arguments])
+    status = int(exited[2])
+
+    def end():
+        _, said = systemctl.communicate(timeout=DEADLINE)
+        assert (systemctl.returncode == 0) == (status == 0), said
+    return status, "\n".join(box.messages(since, "SYSLOG_IDENTIFIER=gracefulctl")), end
 
 
 # -- what is told
@@ -194,8 +197,9 @@ def test_all_tell_the_same(scene, name, by):
     unit, since = scene.unit(), box.now()
     assert scene.counts() == dict.fromkeys(TOLD, 0) and scene.last_reload() is None
     with case.produce(scene, **case.options):
-        status, text = by(box, case.arguments)
+        status, text, end = by(box, case.arguments)
         assert status == EXIT[case.said], text
+    end()
     box.wait_show("ActiveState", "^active$")
     if case.then is None:
         check_never_heard(scene, since)
