@@ -34,7 +34,8 @@ scenario_tests = \
 
 systemd_tests = \
 	tests/systemd/test_service.py \
-	tests/systemd/test_units.py
+	tests/systemd/test_units.py \
+	tests/systemd/test_verdicts.py
 
 TEST_EXTENSIONS = .py
 PY_LOG_COMPILER = $(srcdir)/tests/run-pytest
@@ -58,4 +59,5 @@ EXTRA_DIST += \
 	tests/scenario/streams.py \
 	tests/systemd/box.py \
 	tests/systemd/conftest.py \
+	tests/systemd/newer-tree \
 	tests/systemd/sdbox

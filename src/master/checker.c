@@ -44,17 +44,15 @@ checker_free(struct checker *c)
 	free(c);
 }
 
-/* Gives the answer, once. */
+/* The one way in which a check ends that is not cancelled. */
 static void
-answer(struct checker *c)
+finish(struct checker *c)
 {
 	checker_fn *on_done = c->on_done;
+	void *arg = c->arg;
 
-	c->on_done = NULL;
-	event_del(c->on_output);
-	event_del(c->on_deadline);
-	if (on_done)
-		on_done(c->arg);
+	checker_free(c);
+	on_done(arg);
 }
 
 /* A line_fn: each line of the output is a problem, its place included. */
@@ -95,10 +93,6 @@ on_exit_event(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
 		return;
-	if (!c->on_done) { /* had its time already */
-		checker_free(c);
-		return;
-	}
 	/* what it said last; the pipe holds 64 KiB at most */
 	for (int i = 0; i < 17 && event_pending(c->on_output, EV_READ, NULL); i++)
 		if (!read_output(c))
@@ -113,13 +107,22 @@ on_exit_event(evutil_socket_t fd, short what, void *arg)
 			info.si_status, strsignal(info.si_status));
 	else if (info.si_status != EX_OK && c->problems->n == c->n_before)
 		problems_add(c->problems, c->program, 0, "the check failed with status %d", info.si_status);
-	answer(c);
-	checker_free(c);
+	finish(c);
+}
+
+/* event: the pidfd of a process that was killed */
+static void
+on_killed(evutil_socket_t fd, short what, void *arg)
+{
+	(void)what, (void)arg;
+	waitid(P_PIDFD, (id_t)fd, NULL, WEXITED | WNOHANG);
+	close(fd);
 }
 
 /*
  * event: it takes too long. The answer does not wait for the end of the process, which may be caught in the
- * kernel.
+ * kernel; from here on its pidfd is the event base's, nobody else knows of it. (When there is no memory even for
+ * that, it stays a zombie.)
  */
 static void
 on_deadline(evutil_socket_t fd, short what, void *arg)
@@ -130,7 +133,10 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 	problems_add(c->problems, c->program, 0, "the check did not end within %d s",
 		(int)(CHECKER_TIMEOUT_US / US_PER_SEC));
 	pidfd_send_signal(c->pidfd, SIGKILL, NULL, 0);
-	answer(c);
+	event_del(c->on_exit);
+	if (event_base_once(event_get_base(c->on_exit), c->pidfd, EV_READ, on_killed, NULL, NULL) == 0)
+		take_fd(&c->pidfd);
+	finish(c);
 }
 
 static int

@@ -15,8 +15,8 @@
 struct checker;
 
 /*
- * The check is over; what it found has been added to the problems. The checker frees itself when its process
- * has gone.
+ * The check is over; what it found has been added to the problems, and the checker has freed itself. Its process has
+ * gone, or was killed and is reaped when it goes.
  */
 typedef void checker_fn(void *arg);
 

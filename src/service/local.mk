@@ -6,6 +6,7 @@ src_libservice_a_SOURCES = \
 	src/service/hello.c \
 	src/service/http/accept.c src/service/http/accept.h \
 	src/service/http/access_log.c src/service/http/access_log.h \
+	src/service/http/beneath.c src/service/http/beneath.h \
 	src/service/http/condition.c src/service/http/condition.h \
 	src/service/http/date.c src/service/http/date.h \
 	src/service/http/exchange.c src/service/http/exchange.h \

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from harness import GRACEFULD, WORKER, Client, Load, assert_no_failure, config, load_text
+from harness import GRACEFULD, WORKER, Client, Load, assert_no_failure, children_of, config, load_text, wait_gone
 
 EX_USAGE, EX_UNAVAILABLE, EX_CONFIG = 64, 69, 78
 
@@ -165,6 +165,21 @@ def test_check_looks_into_the_service_section(start, port):
     result = run("-t", "-c", daemon.path, "-W", WORKER)
     assert result.returncode == EX_CONFIG
     assert "hello" in result.stderr, "did you mean …"
+
+
+@pytest.mark.slow
+def test_check_that_hangs(launch, port, hostile):
+    """Its time is over for -t and for a start alike; neither waits for the end of what it has killed, nor loses memory over it."""
+    hostile.install('#!/bin/bash\nexec cat "${0%/*}/gate"\n')
+    daemon = launch(config(port), worker=hostile.program)
+    hostile.wait_held()
+    check, = children_of(daemon.pid)
+    result = run("-t", "-c", daemon.path, "-W", hostile.program)
+    assert result.returncode == EX_CONFIG, result.stderr
+    assert result.stderr == f"{hostile.program}: the check did not end within 10 s\n"
+    assert daemon.wait_exit() == EX_CONFIG
+    assert daemon.log.find(r"the check did not end within 10 s$")
+    wait_gone(check)
 
 
 def test_clean_stop_is_success(start, port):

@@ -3,9 +3,11 @@
 import os
 import signal
 
+import pytest
+
 from control import ask, socket_of
-from harness import (VERDICT_LINE, Client, Load, Verdict, assert_no_failure, config, free_port, load_text, scaled,
-                     wait_until)
+from harness import (VERDICT_LINE, Client, Load, Verdict, assert_no_failure, children_of, config, free_port, is_alive, load_text,
+                     scaled, wait_until)
 
 
 def verdicts(daemon, since=0):
@@ -139,6 +141,33 @@ def test_term_during_the_start(launch, port, hostile):
         assert daemon.wait_exit() == 0
         assert daemon.log.find(r"stopped$")
         assert not daemon.log.find(r"stopping at once|-> killing")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
+def test_stop_while_the_first_configuration_is_checked(launch, port, hostile, number):
+    """The check is cut off: nothing of it stays, neither a process nor, for a sanitizer to find, memory."""
+    hostile.install('#!/bin/bash\nexec cat "${0%/*}/gate"\n')
+    daemon = launch(config(port), worker=hostile.program)
+    hostile.wait_held()
+    checks = children_of(daemon.pid)
+    daemon.send(number)
+    assert daemon.wait_exit() == 0
+    assert daemon.log.find(r"stopped$")
+    assert len(checks) == 1 and not is_alive(checks[0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
+def test_stop_while_the_configuration_of_a_reload_is_checked(start, port, hostile, number):
+    daemon = start(config(port), worker=hostile.program)
+    workers = daemon.pids()
+    hostile.install('#!/bin/bash\nexec cat "${0%/*}/gate"\n')
+    daemon.hup()
+    hostile.wait_held()
+    check, = set(children_of(daemon.pid)) - set(workers)
+    daemon.send(number)
+    assert daemon.wait_exit() == 0
+    assert daemon.log.find(r"reload 1: rejected: the daemon stops")
+    assert not is_alive(check)
 
 
 def test_term_in_the_middle_of_a_roll(start, port, hostile):

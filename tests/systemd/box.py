@@ -12,24 +12,38 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.environ.get("GRACEFULD_BUILD", os.path.join(TOP, "build"))
 SDBOX = os.path.join(HERE, "sdbox")
+NEWER_TREE = os.path.join(HERE, "newer-tree")
 
 sys.path.insert(0, os.path.join(TOP, "tests/scenario"))
 
 from harness import wait_until  # noqa: E402  (found by the line above)
 
 
-def unusable():
-    """Why no box can be had here; None when it can."""
-    check = subprocess.run([SDBOX, "check"], capture_output=True, text=True, check=False)
-    return check.stderr.strip() or f"sdbox check: {check.returncode}" if check.returncode else None
+class Unusable(Exception):
+    """Why no box can be had here."""
+
+
+def _ask(*command):
+    """The output of a command that says why when it can't work here."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Unusable(done.stderr.strip() or f"{' '.join(command)}: exit status {done.returncode}")
+    return done.stdout.strip()
+
+
+def find_root():
+    """What to boot: this machine's own tree, or with GRACEFULD_NEWER=1 one with a newer systemd in it."""
+    root = _ask(NEWER_TREE) if os.environ.get("GRACEFULD_NEWER") == "1" else "/"
+    _ask(SDBOX, "check", "--root", root)
+    return root
 
 
 def make_variable(name):
-    """What the build's Makefile says, with its variables expanded."""
+    """What the build's Makefile says, with its variables expanded: in the last line, after what is said when it makes itself anew."""
     rule = f"print-it:\n\t@echo $({name})\n"
     out = subprocess.run(["make", "-s", "-C", BUILD, "-f", "Makefile", "-f", "-", "print-it"], input=rule, env=clean_env(),
                          capture_output=True, text=True, check=True)
-    return out.stdout.strip()
+    return out.stdout.splitlines()[-1].strip()
 
 
 def clean_env():
@@ -40,8 +54,8 @@ def clean_env():
 class Box:
     """Up from its creation until `down`. Shares the network of the host, so that tests connect as usual."""
 
-    def __init__(self):
-        self.dir = subprocess.run([SDBOX, "up", "--net", "host", "--owner", str(os.getpid()), "--max", "1200"],
+    def __init__(self, root):
+        self.dir = subprocess.run([SDBOX, "up", "--root", root, "--net", "host", "--owner", str(os.getpid()), "--max", "1200"],
                                   capture_output=True, text=True, check=True).stdout.strip()
         self.libexecdir = make_variable("libexecdir")
         self.sbindir = make_variable("sbindir")
@@ -58,6 +72,11 @@ class Box:
         if check and done.returncode != 0:
             raise AssertionError(f"{' '.join(command)}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout if check else done
+
+    def start(self, *command):
+        """Begins a command inside."""
+        return subprocess.Popen([SDBOX, "run", "-d", self.dir, "--", *command], stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def install(self):
         """What "make install" installs, then what a package's scripts would do."""
@@ -98,6 +117,11 @@ class Box:
     def show(self, name, unit="gracefuld.service"):
         """One property of the unit."""
         return self.systemctl("show", "--value", "-p", name, unit).strip()
+
+    def show_all(self, *names, unit="gracefuld.service"):
+        """Several properties, {name: value}."""
+        lines = self.systemctl("show", "-p", ",".join(names), unit).splitlines()
+        return dict(line.split("=", 1) for line in lines)
 
     def wait_show(self, name, pattern, unit="gracefuld.service"):
         """Waits until a property is so."""

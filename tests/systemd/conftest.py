@@ -20,9 +20,11 @@ def installed():
     """A box with the daemon installed."""
     if os.environ.get("GRACEFULD_QUICK") == "1":
         pytest.skip("a quick run")
-    if reason := boxes.unusable():
-        pytest.skip(reason)
-    new = boxes.Box()
+    try:
+        root = boxes.find_root()
+    except boxes.Unusable as reason:
+        pytest.skip(str(reason))
+    new = boxes.Box(root)
     try:
         new.install()
         yield new

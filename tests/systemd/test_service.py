@@ -2,9 +2,11 @@
 
 import os
 import re
-import textwrap
 import time
 
+import pytest
+
+import control
 from box import BUILD
 from harness import Client, Load, assert_no_failure, config, free_port
 
@@ -42,7 +44,8 @@ def test_failed_start_says_so(box, configure):
 def test_installed_configuration_works(box):
     """The default file, as it is installed."""
     box.systemctl("start", "gracefuld")
-    ask(11111)
+    status, text = control.ask(("127.0.0.1", 11111), "/")
+    assert (status, "hello world" in text) == (200, True)
 
 
 # -- reload
@@ -308,11 +311,69 @@ def test_unix_socket_in_the_runtime_directory(box, configure):
     assert box.run("stat", "-c", "%U %a %F", "/run/gracefuld/hello.sock").strip() == "gracefuld 660 socket"
 
 
+def described_drop_in(setting):
+    """The one with this setting that a comment in the unit describes."""
+    with open(os.path.join(BUILD, "systemd/gracefuld.service"), encoding="utf-8") as file:
+        comments = re.findall(r"^#   \[Service\]\n(?:#   .*\n)+", file.read(), re.M)
+    comment, = (text for text in comments if f" {setting}=" in text)
+    return comment.replace("#   ", "")
+
+
+def make_site(box, folder):
+    """Files that anybody may read; one is larger than what a socket takes at once."""
+    box.run("sh", "-c", f"mkdir -p {folder} && echo welcome >{folder}/index.html && head -c 5000000 /dev/zero >{folder}/large &&"
+            f" chmod -R a+rX {folder}")
+
+
+def check_site(port):
+    address = ("127.0.0.1", port)
+    assert control.ask(address, "/") == (200, "welcome\n")
+    status, text = control.ask(address, "/large")
+    assert (status, len(text)) == (200, 5000000)
+
+
+def test_http_root_as_shipped(box, configure, port):
+    """Outside of what the sandbox hides. The whole root is there, and what lies beside it is not."""
+    make_site(box, "/srv/site")
+    configure(service={"type": "http", "root": "/srv/site"})
+    box.systemctl("start", "gracefuld")
+    check_site(port)
+    box.systemctl("reload", "gracefuld")
+    check_site(port)
+    assert control.ask(("127.0.0.1", port), "/../../etc/passwd")[0] in (400, 404)
+
+
+@pytest.mark.parametrize("folder", ["/home/me/site", "/root/site", "/tmp/site"])
+def test_http_root_that_the_sandbox_hides(started, configure, port, folder):
+    """An error, named by a reload; what ran runs on."""
+    make_site(started, folder)
+    configure(service={"type": "http", "root": folder})
+    assert started.systemctl("reload", "gracefuld", check=False).returncode != 0
+    started.wait_show("StatusText", rf"rejected: .*service\.root: {folder}: (Permission denied|No such file)")
+    ask(port)
+
+
+def test_http_root_in_home_by_the_drop_in_that_the_unit_describes(box, configure, port):
+    """The one folder is seen, and nothing beside it."""
+    make_site(box, "/home/me/site")
+    box.run("sh", "-c", "echo secret >/home/me/secret && chmod 644 /home/me/secret")
+    box.drop_in(described_drop_in("BindReadOnlyPaths"))
+    configure(service={"type": "http", "root": "/home/me/site"})
+    box.systemctl("start", "gracefuld")
+    check_site(port)
+    seen = f"/proc/{box.show('MainPID')}/root/home"
+    assert box.run("find", seen, "-type", "f", "-name", "[is]*").split() == [f"{seen}/me/site/index.html"]
+
+
+def test_sandbox_is_tight_as_it_runs(started):
+    """By the very systemd that runs it (test_units asks that of the machine where it is built)."""
+    done = started.run("systemd-analyze", "security", "--no-pager", "--threshold=15", "gracefuld.service", check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_root_by_the_drop_in_that_the_unit_describes(box, configure, port):
     """The comment in the unit says how: taken from there, it works, and the workers are another user."""
-    with open(os.path.join(BUILD, "systemd/gracefuld.service"), encoding="utf-8") as file:
-        comment = re.search(r"^#   (\[Service\]\n(?:#   .*\n)+)", file.read(), re.M)[1]
-    box.drop_in(textwrap.dedent(comment.replace("#   ", "")))
+    box.drop_in(described_drop_in("User"))
     configure(user="nobody", listen=[{"port": port}, {"path": "/run/gracefuld/hello.sock", "user": "daemon"}], port=None)
     box.systemctl("start", "gracefuld")
     assert box.process(box.show("MainPID"))["Uid"].split() == ["0"] * 4

@@ -1,6 +1,7 @@
 # Unit tests of the service http.
 site_unit_tests = \
 	tests/unit/access_log_test \
+	tests/unit/beneath_test \
 	tests/unit/condition_test \
 	tests/unit/path_test \
 	tests/unit/range_test \
@@ -13,6 +14,8 @@ endif
 
 tests_unit_access_log_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_access_log_test_LDADD = $(service_test_ldadd) $(JANSSON_LIBS)
+tests_unit_beneath_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_beneath_test_LDADD = $(service_test_ldadd)
 tests_unit_condition_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_condition_test_LDADD = $(service_test_ldadd)
 tests_unit_path_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)

@@ -1,14 +1,14 @@
 /*
  * Static files: finding, opening, and sending what was asked for of them.
  *
- * The kernel keeps us below the root (openat2 with RESOLVE_BENEATH): neither ".." nor a symbolic link leads out of it,
- * whatever somebody does to the folders in that very moment. Only regular files are sent. Nothing here blocks but for
+ * They are opened by beneath.h, so nothing leads out of the root. Only regular files are sent. Nothing here blocks but for
  * the disk: a FIFO is opened without waiting for its other end.
  */
 #include "service/http/files.h"
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "service/http/beneath.h"
 #include "service/http/condition.h"
 #include "service/http/mime.h"
 #include "service/http/multipart.h"
@@ -17,10 +17,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 /*
@@ -28,9 +26,6 @@
  * less time than sendfile does; at 8 kB there is no difference left.
  */
 #define SMALL_MAX ((size_t)4 * 1024)
-
-/* A rename beside the file at the same time makes the kernel ask for another try. */
-#define OPEN_TRIES 8
 
 #define TAG_MAX sizeof("\"0123456789abcdef-0123456789abcdef\"")
 
@@ -86,24 +81,6 @@ files_free(struct files *files)
 	fd_close(&files->root);
 	mime_free(files->mime);
 	free(files);
-}
-
-/* The descriptor, or negative errno. */
-static int
-open_beneath(int root, const char *name)
-{
-	static const struct open_how how = {
-		.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
-	};
-	long fd = -1;
-
-	for (int i = 0; i < OPEN_TRIES && fd < 0; i++) {
-		fd = syscall(SYS_openat2, root, name, &how, sizeof(how));
-		if (fd < 0 && errno != EAGAIN && errno != EINTR)
-			return -errno;
-	}
-	return fd < 0 ? -EAGAIN : (int)fd;
 }
 
 /* What to answer when a file can't be opened. */
@@ -203,7 +180,7 @@ find_file(struct files *files, struct exchange *exchange, struct file *file)
 	if (status == 0 && is_folder)
 		memcpy(files->name + len, files->index, strlen(files->index) + 1);
 	if (status == 0) {
-		file->fd = open_beneath(files->root, files->name);
+		file->fd = beneath_open(files->root, files->name);
 		status = file->fd < 0                        ? status_of_error(-file->fd)
 		         : fstat(file->fd, &st) < 0          ? 500
 		         : S_ISREG(st.st_mode)               ? 0
