@@ -7,4 +7,5 @@ src_libbase_a_SOURCES = \
 	src/base/log.c src/base/log.h \
 	src/base/socket.c src/base/socket.h \
 	src/base/pace.c src/base/pace.h \
-	src/base/text.c src/base/text.h
+	src/base/text.c src/base/text.h \
+	src/base/trust.c src/base/trust.h
