@@ -1,8 +1,10 @@
 /*
- * A module that does what a module should not: -DODD=… says what. Apart from that it sends back what it receives.
+ * A module that does what a module should not: -DODD=… says what. Apart from that it sends back what it receives. What is odd about handing
+ * over is so for connections that have begun something with "!", and for no others.
  */
 #include <gracefuld/service.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -27,6 +29,10 @@ enum {
 	CUT_WITHOUT_END,
 	LEFT_OVER_FIELD,
 	NO_DESCRIPTOR,
+	LARGE_TAG,
+	LARGE_FIELDS,
+	LEFT_OVER_DESCRIPTOR,
+	BUSY,
 	LARGER,
 };
 
@@ -45,6 +51,8 @@ struct connection {
 	struct gracefuld_connection *handle;
 	struct event *event;
 	int fd;
+	bool is_odd;
+	bool was_busy; /* freeze has said so */
 };
 
 static void
@@ -122,8 +130,12 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (n > 0 && ODD == CRASH_ON_DATA)
 		crash();
+	if (n > 0 && data[0] == '!')
+		c->is_odd = true;
 	if (n <= 0 || send(fd, data, (size_t)n, MSG_NOSIGNAL) != n)
 		end(c, false);
+	else if (c->was_busy)
+		c->host->movable(c->handle);
 }
 
 static int
@@ -162,13 +174,25 @@ odd_cut(void *connection)
 static int
 odd_freeze(void *connection, struct gracefuld_writer *writer)
 {
+	static char large[17 << 20]; /* more than there may be */
 	struct connection *c = connection;
 
 	event_del(c->event);
-	if (ODD != NO_DESCRIPTOR)
+	if (c->is_odd && ODD == BUSY && !c->was_busy) {
+		c->was_busy = true;
+		odd_thaw(c);
+		return -EBUSY;
+	}
+	if (!c->is_odd || ODD != NO_DESCRIPTOR)
 		c->host->put_fd(writer, c->fd);
-	if (ODD == LEFT_OVER_FIELD)
+	if (c->is_odd && ODD == LEFT_OVER_FIELD)
 		c->host->put_number(writer, 7, 1);
+	if (c->is_odd && ODD == LARGE_TAG)
+		c->host->put_number(writer, 65001, 1);
+	if (c->is_odd && ODD == LEFT_OVER_DESCRIPTOR)
+		c->host->put_fd(writer, c->fd);
+	if (c->is_odd && ODD == LARGE_FIELDS)
+		c->host->put_bytes(writer, 7, large, sizeof(large));
 	return 0;
 }
 

@@ -14,7 +14,7 @@ import threading
 import pytest
 
 from harness import (GRACEFULD, TOP, WORKER, Client, Load, assert_no_failure, config, free_port, is_sanitized, load_text, scaled,
-                     wait_gone)
+                     server_pids, wait_gone, wait_until)
 
 BUILD = os.environ.get("GRACEFULD_BUILD", os.path.join(TOP, "build"))
 ABORTED = 6
@@ -279,12 +279,56 @@ def test_another_module_adopts_nothing(start, workshop, port, path, other):
     stays_with_its_worker(daemon, port)
 
 
-@pytest.mark.parametrize("kind", ["LEFT_OVER_FIELD", "NO_DESCRIPTOR"])
+def odd_and_others(daemon, port):
+    """Four clients as they should be, and then an odd one, all of one worker; and its pid."""
+    old = daemon.worker(0).pid
+    others = [Client(port) for _ in range(4)]
+    odd = Client(port)
+    for client in others:
+        assert client.send(b"abc").receive(3) == b"abc"
+    assert odd.send(b"!bc").receive(3) == b"!bc"
+    return old, others, odd
+
+
+def all_served_by(pid, clients):
+    for client in clients:
+        assert client.send(b"abc").receive(3) == b"abc"
+    assert set(server_pids(clients, [pid])) == {pid}
+
+
+@pytest.mark.parametrize("kind", ["LEFT_OVER_FIELD", "LEFT_OVER_DESCRIPTOR", "NO_DESCRIPTOR", "LARGE_TAG", "LARGE_FIELDS"])
 def test_description_that_is_no_good(start, workshop, port, path, kind):
-    """Neither does a field that nobody reads get lost silently, nor does a record without a client spoil those of others."""
+    """That connection stays with its worker and is served; those beside it move. Nothing that nobody reads is lost silently, and a record
+    without a client does not spoil the offer that it would be in."""
     workshop.odd(path, kind)
-    daemon = start(module_config(port, path, drain_timeout=60))
-    stays_with_its_worker(daemon, port)
+    daemon = start(module_config(port, path, workers=1, drain_timeout=60))
+    old, others, odd = odd_and_others(daemon, port)
+    since = daemon.mark()
+    daemon.hup()
+    daemon.wait_line(rf"pid {old}: ready -> draining", since=since)
+    new = daemon.worker(0).pid
+    wait_until(lambda: set(server_pids(others, [new])) == {new}, "the others are with the new worker")
+    all_served_by(new, others)
+    all_served_by(old, [odd])
+    odd.close()
+    verdict = daemon.wait_verdict(since)
+    assert verdict.word == "applied" and (verdict.finished, verdict.handed_over, verdict.cut) == (1, 4, 0), verdict
+
+
+def test_connection_that_is_busy_moves_when_it_can(start, workshop, port, path):
+    workshop.odd(path, "BUSY")
+    daemon = start(module_config(port, path, workers=1, drain_timeout=60))
+    old, others, odd = odd_and_others(daemon, port)
+    since = daemon.mark()
+    daemon.hup()
+    daemon.wait_line(rf"pid {old}: ready -> draining", since=since)
+    new = daemon.worker(0).pid
+    wait_until(lambda: set(server_pids(others, [new])) == {new}, "the others are with the new worker")
+    assert odd.server_pid([old]) == old
+    assert odd.send(b"abc").receive(3) == b"abc"  # by the old one, which says "movable" behind it
+    verdict = daemon.wait_verdict(since)
+    assert verdict.word == "applied" and (verdict.finished, verdict.handed_over, verdict.cut) == (0, 5, 0), verdict
+    all_served_by(new, [odd, *others])
 
 
 # -- modules that are refused
