@@ -5,6 +5,7 @@
 #include <gracefuld/service.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@ enum {
 	CRASH_IN_CHECK,
 	CRASH_IN_CONSTRUCTOR,
 	EXIT_IN_CHECK,
+	SWAP_IN_CHECK,
 	FAIL_IN_START,
 	CRASH_IN_START,
 	CRASH_ON_DATA,
@@ -68,6 +70,17 @@ construct(void)
 		crash();
 }
 
+/* Puts PATH.next into the place of PATH. */
+static void
+swap(const char *path)
+{
+	char next[4096];
+
+	snprintf(next, sizeof(next), "%s.next", path);
+	if (rename(next, path) < 0)
+		abort();
+}
+
 static void
 odd_check(const struct gracefuld_config *config)
 {
@@ -82,6 +95,8 @@ odd_check(const struct gracefuld_config *config)
 	if (ODD == EXIT_IN_CHECK)
 		_exit(3);
 	config->string(config, "text", &text);
+	if (ODD == SWAP_IN_CHECK)
+		swap(text);
 	config->integer(config, "number", -5, 5, &number);
 	config->real(config, "real", &real);
 	config->boolean(config, "flag", &flag);

@@ -427,8 +427,8 @@ def test_path_must_be_there_and_absolute(start, port):
 
 WRONG = {
     "text": (5, r"service\.text: 5 is no text in quotes$"),
-    "number": (6, r"service\.number: is out of range \(-5 to 5\)$"),
-    "real": ("x", r"service\.real: is no number$"),
+    "number": (6, r"service\.number: 6 is out of range \(-5 to 5\)$"),
+    "real": ("x", r'service\.real: "x" is no number$'),
     "flag": (1, r"service\.flag: 1 is neither true nor false$"),
     "pause": ("5 parsecs", r'service\.pause: "5 parsecs" is no time'),
     "room": ("5 parsecs", r'service\.room: "5 parsecs" is no size'),
@@ -522,6 +522,38 @@ def test_module_that_was_replaced_by_a_bad_one_goes_on(start, workshop, port, pa
         verdict = daemon.reload()
         assert verdict.word == "applied" and verdict.handed_over == 1, verdict
         assert client.send(b"abc").receive(3) == b"abc"
+
+
+def test_file_that_is_another_one_after_the_check(start, workshop, directory, port, path):
+    """Replaced at the worst moment, by its own check: the worker looks at what it loads for itself."""
+    daemon = start(config(port))
+    old = daemon.pids()
+    workshop.odd(path + ".next", "OTHER_ABI")
+    workshop.odd(path, "SWAP_IN_CHECK")
+    os.chmod(directory, 0o777)  # for the check, which runs as another user
+    verdict = daemon.reload(module_config(port, path, {"text": path}))
+    assert verdict.word == "reverted", verdict
+    assert any(re.search(r"gracefuld\.conf:\d+: service\.path: .*built for ABI 42", line) for line in verdict.lines), verdict.lines
+    assert daemon.pids() == old
+
+
+def test_worker_that_finds_its_module_spoilt(start, workshop, port, path):
+    """The file has become a bad one, and then a worker dies: its slot tries again, the others serve, until the file is good again."""
+    workshop.odd(path, "SANE")
+    daemon = start(module_config(port, path, restart={"delay": 0.01, "max_delay": 0.05}))
+    workshop.odd(path, "OTHER_ABI")
+    since = daemon.mark()
+    daemon.kill_worker(0)
+    for _ in range(3):
+        daemon.wait_line(r"worker 0 gen 1 pid \d+: starting -> .*built for ABI 42", since=since)
+        since = daemon.mark()
+    other = daemon.worker(1).pid
+    with Client(port) as client:
+        assert client.send(b"abc").receive(3) == b"abc"
+        assert client.server_pid([other]) == other
+    workshop.odd(path, "SANE")
+    daemon.wait_settled(2)
+    assert daemon.worker(1).pid == other
 
 
 @pytest.mark.skipif(is_sanitized(), reason="what such a module leaves behind is a leak")

@@ -169,12 +169,24 @@ option_bytes(const struct gracefuld_config *seen, const char *name, uint64_t *re
 	return read_option(seen, &(struct option){ .name = name, .type = OPTION_SIZE, .max = TEBIBYTE }, ret);
 }
 
+/* What is wrong with the value that a setting has. Returns -EINVAL. */
+static int
+reject_value(
+	const struct gracefuld_config *seen, const char *name, const struct value *value, const char *why)
+{
+	cleanup_free char *shown = value_format(value, true);
+
+	option_problem(seen, name, "%s %s", shown ? shown : "it", why);
+	return -EINVAL;
+}
+
 /* A gracefuld_config function. Options of ours are unsigned; a module's need not be. */
 static int
 option_integer(const struct gracefuld_config *seen, const char *name, int64_t min, int64_t max, int64_t *ret)
 {
 	const config_setting_t *setting = find_setting(options_of(seen), name);
 	struct value value;
+	char why[80]; /* two numbers of up to 20 digits, and words */
 
 	if (!setting)
 		return 0;
@@ -183,9 +195,9 @@ option_integer(const struct gracefuld_config *seen, const char *name, int64_t mi
 		*ret = value.integer;
 		return 1;
 	}
-	option_problem(seen, name, "is %s (%" PRId64 " to %" PRId64 ")",
+	snprintf(why, sizeof(why), "is %s (%" PRId64 " to %" PRId64 ")",
 		value.type == VALUE_INTEGER ? "out of range" : "no whole number", min, max);
-	return -EINVAL;
+	return reject_value(seen, name, &value, why);
 }
 
 /* A gracefuld_config function */
@@ -198,10 +210,8 @@ option_real(const struct gracefuld_config *seen, const char *name, double *ret)
 	if (!setting)
 		return 0;
 	value = value_of_setting(setting);
-	if (value.type != VALUE_REAL && value.type != VALUE_INTEGER) {
-		option_problem(seen, name, "is no number");
-		return -EINVAL;
-	}
+	if (value.type != VALUE_REAL && value.type != VALUE_INTEGER)
+		return reject_value(seen, name, &value, "is no number");
 	*ret = value.type == VALUE_REAL ? value.real : (double)value.integer;
 	return 1;
 }
