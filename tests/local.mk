@@ -24,6 +24,7 @@ scenario_tests = \
 	tests/scenario/test_leak.py \
 	tests/scenario/test_limits.py \
 	tests/scenario/test_metrics.py \
+	tests/scenario/test_module.py \
 	tests/scenario/test_pipe.py \
 	tests/scenario/test_recycle.py \
 	tests/scenario/test_reexec.py \
@@ -57,6 +58,7 @@ EXTRA_DIST += \
 	tests/scenario/harness.py \
 	tests/scenario/hostile_worker.py \
 	tests/scenario/streams.py \
+	tests/scenario/odd_module.c \
 	tests/systemd/box.py \
 	tests/systemd/conftest.py \
 	tests/systemd/newer-tree \

@@ -8,4 +8,5 @@ src_libbase_a_SOURCES = \
 	src/base/socket.c src/base/socket.h \
 	src/base/slab.c src/base/slab.h \
 	src/base/pace.c src/base/pace.h \
-	src/base/text.c src/base/text.h
+	src/base/text.c src/base/text.h \
+	src/base/trust.c src/base/trust.h

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "base/trust.h"
 #include "config/config.h"
 #include "config/scan.h"
 
@@ -92,33 +93,13 @@ append_mark(struct source *source, const struct file *file, unsigned line)
 	return mark ? append(source, mark, strlen(mark)) : -ENOMEM;
 }
 
-static const char *
-kind_of_file(mode_t mode)
-{
-	if (S_ISDIR(mode))
-		return "is a directory";
-	if (S_ISFIFO(mode))
-		return "is a FIFO, not a regular file";
-	return "is not a regular file";
-}
-
 /* Could somebody have written it who may not command this process? */
 static int
 check_file(struct source *source, const struct file *includer, const char *path, const struct stat *st)
 {
-	const unsigned mode = st->st_mode & 07777;
+	char why[TRUST_TEXT_MAX];
 
-	if (!S_ISREG(st->st_mode))
-		return add_problem(source, includer, path, "%s", kind_of_file(st->st_mode));
-	if (st->st_uid != 0 && st->st_uid != geteuid())
-		return add_problem(source, includer, path,
-			"refused: owned by user %u, neither root nor this user (%u)", st->st_uid, geteuid());
-	if (mode & S_IWOTH)
-		return add_problem(source, includer, path, "refused: writable by others (mode %04o)", mode);
-	if ((mode & S_IWGRP) && st->st_gid != 0 && st->st_gid != getegid())
-		return add_problem(source, includer, path, "refused: writable by group %u (mode %04o)",
-			st->st_gid, mode);
-	return 0;
+	return trust_file(st, why) ? 0 : add_problem(source, includer, path, "%s", why);
 }
 
 /* "/a:3 -> /b:1": the way to a file. NULL: no memory. */

@@ -18,6 +18,9 @@ src_libservice_a_SOURCES = \
 	src/service/http/path.c src/service/http/path.h \
 	src/service/http/range.c src/service/http/range.h \
 	src/service/http/welcome.c src/service/http/welcome.h \
+	src/service/module/loader.c src/service/module/loader.h \
+	src/service/module/module.c \
+	src/service/module/options.c src/service/module/options.h \
 	src/service/registry.c \
 	src/service/service.c src/service/service.h \
 	src/service/services.h

@@ -19,3 +19,13 @@ service_close(const struct service_connection *connection, int fd)
 	service_hang_up(connection, fd);
 	close(fd);
 }
+
+struct service_identity
+service_identify(const struct service_ops *ops, void *service)
+{
+	struct service_identity identity = { ops->type, ops->handoff_version };
+
+	if (ops->identify)
+		ops->identify(service, &identity);
+	return identity;
+}

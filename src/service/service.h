@@ -61,6 +61,12 @@ struct service_host {
 	void (*movable)(struct service_host *host, struct service_connection *connection);
 };
 
+/* What a connection's record says of the service that it is of: another one, or another version, can't adopt it. */
+struct service_identity {
+	const char *type;
+	unsigned version; /* of the fields that freeze writes; 0: connections can't be handed over */
+};
+
 struct service_ops {
 	const char *type; /* as in `service : { type = …; }` */
 	/*
@@ -85,7 +91,13 @@ struct service_ops {
 	/* Frees what `start` made; there are no connections any more. */
 	void (*stop)(void *service);
 
-	/* ---- handing over; where handoff_version is 0 there are none of these ---- */
+	/*
+	 * What its records say, where that is known only once it has started; lives as long as the service. NULL: type and
+	 * handoff_version.
+	 */
+	void (*identify)(void *service, struct service_identity *ret);
+
+	/* ---- handing over; where the version is 0 these are never called, and may be NULL ---- */
 
 	/* Of the fields that freeze writes; another one is refused by the worker that is to adopt them. */
 	unsigned handoff_version;
@@ -109,6 +121,9 @@ struct service_ops {
 	 */
 	int (*adopt)(void *service, struct handoff_record *record, struct service_connection **ret);
 };
+
+/* What the records of a service's connections say; `service` as it was started. */
+struct service_identity service_identify(const struct service_ops *ops, void *service);
 
 /* By type; NULL when there is none. */
 const struct service_ops *service_find(const char *type);

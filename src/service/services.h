@@ -6,8 +6,9 @@
 
 #include "service/service.h"
 
-const struct service_ops *service_hello(void); /* hello.c */
-const struct service_ops *service_echo(void);  /* echo.c */
-const struct service_ops *service_http(void);  /* http/http.c */
+const struct service_ops *service_hello(void);  /* hello.c */
+const struct service_ops *service_echo(void);   /* echo.c */
+const struct service_ops *service_http(void);   /* http/http.c */
+const struct service_ops *service_module(void); /* module/module.c */
 
 #endif

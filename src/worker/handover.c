@@ -83,7 +83,7 @@ offer(struct handover *h, struct service_connection *c)
 	if (!o)
 		return false;
 	move_to(h, c, SERVICE_CONNECTION_IN_TRANSIT);
-	r = outbox_offer(o, h->ops, c);
+	r = outbox_offer(o, h->ops, &h->identity, c);
 	if (r == -EBUSY)
 		move_to(h, c, SERVICE_CONNECTION_QUIESCING);
 	else if (r == -EMFILE)
@@ -170,7 +170,7 @@ handover_add_outbox(struct handover *h, int fd, uint64_t share)
 	};
 	struct outbox *o = NULL;
 
-	if (h->ops->handoff_version > 0)
+	if (h->identity.version > 0)
 		o = outbox_new(h->base, h->priority, fd, share, &handler, h);
 	if (!o) {
 		fd_close(&fd);
@@ -187,16 +187,17 @@ handover_add_outbox(struct handover *h, int fd, uint64_t share)
 
 /* The host's fields of a record, in their order; then the service's are left. */
 static int
-read_host_fields(const struct service_ops *ops, struct handoff_record *record, struct service_connection *ret)
+read_host_fields(const struct service_identity *identity, struct handoff_record *record,
+	struct service_connection *ret)
 {
 	struct handoff_field field;
 	uint64_t version;
 
 	if (handoff_next(record, &field) <= 0 || field.tag != HANDOFF_TAG_SERVICE ||
-		field.len != strlen(ops->type) || memcmp(field.data, ops->type, field.len) != 0)
+		field.len != strlen(identity->type) || memcmp(field.data, identity->type, field.len) != 0)
 		return -EPROTOTYPE;
 	if (handoff_next(record, &field) <= 0 || field.tag != HANDOFF_TAG_SERVICE_VERSION ||
-		handoff_field_number(&field, &version) < 0 || version != ops->handoff_version)
+		handoff_field_number(&field, &version) < 0 || version != identity->version)
 		return -EPROTONOSUPPORT;
 	if (handoff_next(record, &field) <= 0 || field.tag != HANDOFF_TAG_ACCEPTED ||
 		handoff_field_number(&field, &ret->accepted_us) < 0)
@@ -216,9 +217,9 @@ adopt(struct handoff_record *record, struct service_connection **ret, void *arg)
 	struct service_connection host = { .state = SERVICE_CONNECTION_ACTIVE, .lent = true };
 	int r;
 
-	if (h->ops->handoff_version == 0)
+	if (h->identity.version == 0)
 		return -ENOTSUP;
-	r = read_host_fields(h->ops, record, &host);
+	r = read_host_fields(&h->identity, record, &host);
 	if (r == 0)
 		r = h->ops->adopt(h->service, record, ret);
 	if (r == 0)
@@ -290,6 +291,7 @@ handover_init(struct handover *h, struct event_base *base, int priority, const s
 		.priority = priority,
 		.ops = ops,
 		.service = service,
+		.identity = service_identify(ops, service),
 		.handler = handler,
 		.arg = arg,
 	};

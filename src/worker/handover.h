@@ -34,6 +34,7 @@ struct handover {
 	int priority; /* of the events that handing over takes */
 	const struct service_ops *ops;
 	void *service;
+	struct service_identity identity;
 	const struct handover_handler *handler;
 	void *arg;
 	struct service_connection_list

@@ -169,15 +169,16 @@ outbox_has_room(const struct outbox *o)
 }
 
 int
-outbox_offer(struct outbox *o, const struct service_ops *service, struct service_connection *connection)
+outbox_offer(struct outbox *o, const struct service_ops *service, const struct service_identity *identity,
+	struct service_connection *connection)
 {
 	struct handoff_writer *w = &o->writer;
 	int r;
 
 	connection->id = ++o->last_id;
 	handoff_writer_begin(w, connection->id);
-	handoff_put_bytes(w, HANDOFF_TAG_SERVICE, service->type, strlen(service->type));
-	handoff_put_number(w, HANDOFF_TAG_SERVICE_VERSION, service->handoff_version);
+	handoff_put_bytes(w, HANDOFF_TAG_SERVICE, identity->type, strlen(identity->type));
+	handoff_put_number(w, HANDOFF_TAG_SERVICE_VERSION, identity->version);
 	handoff_put_number(w, HANDOFF_TAG_ACCEPTED, connection->accepted_us);
 	handoff_put_number(w, HANDOFF_TAG_MOVES, connection->moves + 1);
 	r = service->freeze(connection, w);

@@ -85,8 +85,8 @@ bool outbox_has_room(const struct outbox *outbox);
  * Freezes the connection and offers it; until it is answered for it is in the outbox's list. There must be room. 0; -EMFILE: there are
  * descriptors for it when others have been answered for; or what service_ops.freeze has said: then it goes on as it did.
  */
-int outbox_offer(
-	struct outbox *outbox, const struct service_ops *service, struct service_connection *connection);
+int outbox_offer(struct outbox *outbox, const struct service_ops *service,
+	const struct service_identity *identity, struct service_connection *connection);
 
 /* Sends the offers that were collected. Errors show as the outbox's end, from the event loop. */
 void outbox_flush(struct outbox *outbox);

@@ -15,7 +15,7 @@
 static void
 services_are_found_by_type(void **state)
 {
-	static const char *const types[] = { "hello", "echo" };
+	static const char *const types[] = { "hello", "echo", "http", "module" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
@@ -47,6 +47,11 @@ static const struct row rows[] = {
 		"-:1: service.type: there is no service \"ecko\"; did you mean \"echo\"?" },
 	{ "service : {\n type = \"hallo\"; };",
 		"-:2: service.type: there is no service \"hallo\"; did you mean \"hello\"?" },
+	{ "service : { type = \"modul\"; };",
+		"-:1: service.type: there is no service \"modul\"; did you mean \"module\"?" },
+	{ "service : { type = \"module\"; };", "-:1: service: path is missing" },
+	{ "service : { type = \"module\";\n path = \"/nonexistent/x.so\"; };",
+		"-:2: service.path: /nonexistent/x.so: No such file or directory" },
 	{ "service : { type = \"frobnicate\"; };", "-:1: service.type: there is no service \"frobnicate\"" },
 	{ "service : { type = \"hello\";\n\n root = \"/srv\"; };", "-:3: unknown option \"service.root\"" },
 };
