@@ -13,7 +13,7 @@
 
 typedef const struct service_ops *service_fn(void);
 
-static service_fn *const services[] = { service_hello, service_echo };
+static service_fn *const services[] = { service_hello, service_echo, service_proxy };
 
 const struct service_ops *
 service_find(const char *type)

@@ -2,9 +2,9 @@
 # error. The worker as a whole is tested by its contract.
 base_test_ldadd = src/libbase.a $(CMOCKA_LIBS)
 ipc_test_ldadd = src/libipc.a $(base_test_ldadd)
-service_test_ldadd = src/libservice.a src/libconfig.a $(ipc_test_ldadd) $(LIBEVENT_LIBS) $(LIBCONFIG_LIBS)
+service_test_ldadd = src/libservice.a src/libconfig.a $(ipc_test_ldadd) $(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) $(LIBCARES_LIBS) -lm
 worker_test_ldadd = src/libworker.a src/libservice.a src/libconfig.a src/libsystemd-glue.a \
-	$(ipc_test_ldadd) $(LIBEVENT_LIBS) $(LIBCONFIG_LIBS)
+	$(ipc_test_ldadd) $(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) $(LIBCARES_LIBS) -lm
 
 layer_tests = \
 	tests/unit/acceptor_test \
