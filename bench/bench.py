@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What a reload, a worker and a request cost, as tables.
 
-    bench.py [roll] [memory] [cpu]
+    bench.py [roll] [memory] [cpu] [proxy]
 
 The programs are those of build/, or of the environment (see tests/scenario/harness.py)."""
 
@@ -16,6 +16,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests/scenario"))
 
 from harness import Daemon, Load, config, cpu_ticks, free_port, private_kb  # noqa: E402  (found by the line above)
+from proxy import bench_proxy  # noqa: E402
 
 ROLLS = 20
 CPU_SECONDS = 5
@@ -102,7 +103,7 @@ def bench_cpu():
     table(f"Processor time of an answer, {CONNECTIONS} connections, two workers", ("service", "us", "answers/s"), rows)
 
 
-BENCHES = {"roll": bench_roll, "memory": bench_memory, "cpu": bench_cpu}
+BENCHES = {"roll": bench_roll, "memory": bench_memory, "cpu": bench_cpu, "proxy": lambda: bench_proxy(table)}
 
 
 def main():

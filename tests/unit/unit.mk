@@ -13,6 +13,8 @@ layer_tests = \
 	tests/unit/line_reader_test \
 	tests/unit/log_test \
 	tests/unit/message_test \
+	tests/unit/proxy_protocol_test \
+	tests/unit/proxy_rules_test \
 	tests/unit/registry_test \
 	tests/unit/service_test \
 	tests/unit/text_test
@@ -34,6 +36,10 @@ tests_unit_log_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_log_test_LDADD = $(base_test_ldadd)
 tests_unit_message_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_message_test_LDADD = $(ipc_test_ldadd)
+tests_unit_proxy_protocol_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_proxy_protocol_test_LDADD = $(service_test_ldadd)
+tests_unit_proxy_rules_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_proxy_rules_test_LDADD = $(service_test_ldadd)
 tests_unit_registry_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_registry_test_LDADD = $(service_test_ldadd)
 tests_unit_service_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
