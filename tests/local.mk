@@ -22,6 +22,7 @@ scenario_tests = \
 	tests/scenario/test_limits.py \
 	tests/scenario/test_metrics.py \
 	tests/scenario/test_pipe.py \
+	tests/scenario/test_proxy.py \
 	tests/scenario/test_recycle.py \
 	tests/scenario/test_reject.py \
 	tests/scenario/test_reload.py \
