@@ -11,4 +11,5 @@ src_libcontrol_a_SOURCES = \
 	src/control/metrics.c src/control/metrics.h \
 	src/control/status.c src/control/status.h \
 	src/control/subscribers.c src/control/subscribers.h \
+	src/control/upstreams.c src/control/upstreams.h \
 	src/control/waiter.c src/control/waiter.h

@@ -18,6 +18,7 @@ src_libmaster_a_SOURCES = \
 	src/master/slot.c src/master/slot.h \
 	src/master/slot_rule.c src/master/slot_rule.h \
 	src/master/spawn.c src/master/spawn.h \
+	src/master/upstreams.c src/master/upstreams.h \
 	src/master/unix_socket.c src/master/unix_socket.h \
 	src/master/wish.c src/master/wish.h \
 	src/master/worker.c src/master/worker.h \

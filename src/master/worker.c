@@ -169,6 +169,27 @@ tell_stop(struct worker *w)
 	send_signal(w, SIGTERM);
 }
 
+void
+worker_drain_upstream(struct worker *w, const struct upstream_record *record)
+{
+	char line[MESSAGE_MAX];
+
+	send_line(w, line,
+		message_format_text(line,
+			record->is_drained ? MESSAGE_DRAIN_UPSTREAM : MESSAGE_ENABLE_UPSTREAM, record->name));
+}
+
+/* Before it runs: so it has read this when it accepts its first connection. */
+static void
+tell_drained_upstreams(struct worker *w)
+{
+	const struct upstream_record *record;
+
+	TAILQ_FOREACH(record, &w->host->upstreams->list, entry)
+		if (record->is_drained)
+			worker_drain_upstream(w, record);
+}
+
 /* What is done to the worker as it enters its state. */
 static void
 act_on_entry(struct worker *w)
@@ -308,6 +329,13 @@ on_failed(struct worker *w, const struct message *m)
 }
 
 static void
+on_upstream(struct worker *w, const struct message *m)
+{
+	/* (the parser has seen to it that the number is one) */
+	w->upstream[m->number] = upstream_records_get(w->host->upstreams, m->text);
+}
+
+static void
 on_hello(struct worker *w, const struct message *m)
 {
 	char reason[80];
@@ -361,6 +389,7 @@ on_line(char *line, void *arg)
 		[MESSAGE_STATS] = on_stats,
 		[MESSAGE_DRAINED] = on_drained,
 		[MESSAGE_FAILED] = on_failed,
+		[MESSAGE_UPSTREAM] = on_upstream,
 	};
 	char raw[MESSAGE_MAX];
 	struct worker *w = arg;
@@ -588,10 +617,12 @@ start_process(struct worker *w, struct ends *e, const struct worker_sockets *soc
 		.open_files = open_files > 0 ? open_files : w->host->open_files,
 		.identity = &w->generation->identity,
 	};
-	int r = fd_set_nonblock(e->control[1], true);
+	int r = fd_set_nonblock(w->control_fd, true);
 
 	if (r == 0)
 		r = fd_set_nonblock(e->status[0], true);
+	if (r == 0)
+		tell_drained_upstreams(w);
 	return r < 0 ? r : spawn_process(&spawn, &w->pid, &w->pidfd);
 }
 
@@ -645,10 +676,11 @@ worker_start(const struct worker_host *host, unsigned slot, struct generation *g
 	}
 	if (r == 0 && !(w->counters = counters_map(ends.stats)))
 		r = -errno;
-	if (r == 0)
-		r = start_process(w, &ends, sockets);
 	if (r == 0) {
 		w->control_fd = take_fd(&ends.control[1]);
+		r = start_process(w, &ends, sockets);
+	}
+	if (r == 0) {
 		w->status_fd = take_fd(&ends.status[0]);
 		w->handoff_fd = take_fd(&ends.handoff[0]);
 		r = make_events(w);

@@ -1,7 +1,9 @@
 """The service proxy: connections that last through reloads, whatever they are doing, and upstreams that fail."""
 
 import contextlib
+import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -15,6 +17,8 @@ import pytest
 
 import harness
 from harness import Client, Daemon, Load, anonymous_kb, assert_no_failure, config, free_port, load_text, scaled, wait_until
+
+GRACEFULCTL = os.environ.get("GRACEFULCTL", os.path.join(harness.TOP, "build/gracefulctl"))
 
 STATE_TIME = r"(\d+):(\d+):([\d.]+) gracefuld\S+ info: worker \d+ gen \d+ pid (\d+): \w+ -> (draining|exited)"
 
@@ -676,3 +680,115 @@ def test_database_transactions_live_through_reloads(start, port, postgres):
         assert session.ask("commit; select sum(n) from t") == "190"
         assert session.ask("select pg_backend_pid()") == backend
         session.close()
+
+
+# -- operators ----------------------------------------------------------------------------------------------------------
+
+def ctl(daemon, *args):
+    """What gracefulctl answers."""
+    done = subprocess.run([GRACEFULCTL, "-s", os.path.join(os.path.dirname(daemon.path), "control.sock"), *args],
+                          capture_output=True, text=True, check=False, timeout=harness.DEADLINE)
+    return done.returncode, done.stdout + done.stderr
+
+
+def upstreams_of(daemon):
+    """{name: what is known of it}"""
+    status, text = ctl(daemon, "upstreams", "--json")
+    assert status == 0, text
+    return {u["name"]: u for u in json.loads(text)["upstreams"]}
+
+
+def test_a_drained_upstream_gets_nothing_new(start, port):
+    """Not from any worker, nor from those of later reloads; what it has, it keeps."""
+    one, two = Backend(), Backend()
+    name = f"127.0.0.1:{one.port}"
+    daemon = start(proxy(port, one.port, two.port))
+
+    def connect():
+        """A client, with its server's end, and whether that is the first upstream."""
+        client = Client(port)
+        while True:
+            ready, _, _ = select.select([one.listener, two.listener], [], [], harness.DEADLINE)
+            backend = one if one.listener in ready else two
+            return client, backend.accept(), backend is one
+    before = [connect() for _ in range(16)]
+    assert {first for _, _, first in before} == {True, False}
+    assert ctl(daemon, "upstream", "drain", name)[0] == 0
+    wait_until(lambda: upstreams_of(daemon)[name]["state"] == "drained", "it is drained")
+    for _ in range(3):
+        # (a worker that has not read the order yet would be seen here)
+        for pid in daemon.pids():
+            wait_until(lambda pid=pid: harness.proc_stat(pid)[0] == "S", "it has nothing to do")
+        new = [connect() for _ in range(16)]
+        assert not any(first for _, _, first in new)
+        for client, server, _ in new:
+            client.close()
+            server.close()
+        assert daemon.reload().cut == 0
+    for client, server, _ in before:
+        client.send(b"still")
+        assert receive(server, 5) == b"still"
+        client.close()
+        server.close()
+    assert ctl(daemon, "upstream", "enable", name)[0] == 0
+    wait_until(lambda: connect()[2], "it is used again")
+    one.close()
+    two.close()
+
+
+def test_a_successor_knows_at_once_what_is_drained(start, port):
+    """From its very first connection on: load goes on while workers come and go."""
+    one, two = Backend(backlog=1024), Backend(backlog=1024)
+    daemon = start(proxy(port, one.port, two.port))
+    assert ctl(daemon, "upstream", "drain", f"127.0.0.1:{one.port}")[0] == 0
+    daemon.reload()
+    stop = threading.Event()
+
+    def serve():
+        two.listener.settimeout(0.1)
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError), two.accept() as sock:
+                sock.sendall(sock.recv(64))
+    server = threading.Thread(target=serve)
+    server.start()
+    with Load(port, mode="new", proto="echo", connections=8) as load:
+        for _ in range(scaled(10, 3)):
+            assert daemon.reload().word == "applied"
+        seen = load.result()
+    stop.set()
+    server.join()
+    assert_no_failure(seen)
+    one.listener.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        one.listener.accept()
+    one.close()
+    two.close()
+
+
+def test_upstreams_are_counted(start, port, echo):
+    """Over workers that come and go."""
+    to, dead = echo(), free_port()
+    daemon = start(proxy(port, to, upstream(dead, backup=True), health={"interval": "100ms", "fall": 1}))
+    for n in range(1, 4):
+        with Client(port) as client:
+            assert client.send(b"hello").receive(5) == b"hello"
+            wait_until(lambda: upstreams_of(daemon)[f"127.0.0.1:{to}"]["connections"] == 1, "it is counted")
+        wait_until(lambda: upstreams_of(daemon)[f"127.0.0.1:{to}"]["connections"] == 0, "it has ended")
+        known = upstreams_of(daemon)[f"127.0.0.1:{to}"]
+        assert (known["accepted"], known["sent_bytes"], known["received_bytes"]) == (n, 5 * n, 5 * n)
+        daemon.reload()
+    wait_until(lambda: upstreams_of(daemon)[f"127.0.0.1:{dead}"]["state"] == "down", "it is found to be down")
+    assert upstreams_of(daemon)[f"127.0.0.1:{dead}"]["failures"] > 0
+    text = ctl(daemon, "upstreams")[1]
+    assert re.search(rf"127\.0\.0\.1:{to} +up +0 +3 ", text), text
+    sock = os.path.join(os.path.dirname(daemon.path), "control.sock")
+    page = subprocess.run(["curl", "-s", "--unix-socket", sock, "http://x/metrics"], capture_output=True, text=True, check=True).stdout
+    assert f'gracefuld_upstream_connections_total{{upstream="127.0.0.1:{to}"}} 3\n' in page, page
+    assert f'gracefuld_upstream_up{{upstream="127.0.0.1:{dead}"}} 0\n' in page
+
+
+def test_who_is_not_there_is_not_drained(start, port, echo):
+    daemon = start(proxy(port, echo()))
+    status, text = ctl(daemon, "upstream", "drain", "192.0.2.1:80")
+    assert status != 0 and "there is no such upstream" in text
+    assert ctl(daemon, "upstream", "dry", "192.0.2.1:80")[0] == 64

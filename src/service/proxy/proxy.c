@@ -111,8 +111,20 @@ proxy_start(struct service_host *host, void **ret_service)
 		proxy_stop(proxy);
 		return r;
 	}
+	for (size_t i = 0; host->say_upstream && i < proxy->upstreams.n; i++)
+		host->say_upstream(host, i, proxy->upstreams.all[i].name);
 	*ret_service = proxy;
 	return 0;
+}
+
+static void
+proxy_drain_upstream(void *service, const char *name, bool is_drained)
+{
+	struct proxy *proxy = service;
+	struct upstream *upstream = upstreams_find(&proxy->upstreams, name, strlen(name));
+
+	if (upstream)
+		upstream_set_drained(upstream, is_drained);
 }
 
 static int
@@ -143,6 +155,7 @@ service_proxy(void)
 		.start = proxy_start,
 		.accept = proxy_accept,
 		.cut = proxy_cut,
+		.drain_upstream = proxy_drain_upstream,
 		.stop = proxy_stop,
 		.handoff_version = DESCRIPTION_VERSION,
 		.freeze = proxy_freeze,
