@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 """What a reload, a worker and a request cost, as tables.
 
-    bench.py [roll] [memory] [cpu] [proxy]
+    bench.py [roll] [reexec] [memory] [cpu] [control] [http] [proxy]
 
 The programs are those of build/, or of the environment (see tests/scenario/harness.py)."""
 
+import contextlib
 import os
 import shutil
+import signal
 import statistics
 import sys
 import tempfile
@@ -15,7 +17,9 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests/scenario"))
 
-from harness import Daemon, Load, config, cpu_ticks, free_port, private_kb  # noqa: E402  (found by the line above)
+import http_service  # noqa: E402
+from control import ask, get, socket_of  # noqa: E402  (found by the line above)
+from harness import Daemon, Load, config, cpu_ticks, free_port, private_kb  # noqa: E402
 from proxy import bench_proxy  # noqa: E402
 
 ROLLS = 20
@@ -71,6 +75,26 @@ def bench_roll():
           ("workers", "median", "worst", "per worker"), rows)
 
 
+def measure_reexec(workers):
+    """Milliseconds, medians: from the signal until the next image of the master goes on, and of those without its trial."""
+    whole, without = [], []
+    with Running(free_port(), workers=workers) as daemon:
+        for _ in range(ROLLS + 2):
+            begun = time.monotonic()
+            without.append(daemon.reexec())
+            whole.append((time.monotonic() - begun) * 1000)
+    return statistics.median(whole[2:]), statistics.median(without[2:]), max(without[2:])
+
+
+def bench_reexec():
+    rows = []
+    for workers in (2, 16, 128):
+        whole, without, worst = measure_reexec(workers)
+        rows.append((workers, f"{whole:.1f}", f"{without:.1f}", f"{worst:.1f}"))
+    table(f"Another image of the master, from SIGUSR2 on ({ROLLS} each), ms",
+          ("workers", "with the trial", "without", "worst"), rows)
+
+
 def bench_memory():
     rows = []
     for workers in (2, 16, 128):
@@ -103,7 +127,54 @@ def bench_cpu():
     table(f"Processor time of an answer, {CONNECTIONS} connections, two workers", ("service", "us", "answers/s"), rows)
 
 
-BENCHES = {"roll": bench_roll, "memory": bench_memory, "cpu": bench_cpu, "proxy": lambda: bench_proxy(table)}
+def bench_http():
+    http_service.bench(table)
+
+
+def measure_control(daemon):
+    """Milliseconds of a status, of a reload and of the replacement of a killed worker: medians; of the processor, percent."""
+    took = {"status": [], "reload": [], "respawn": []}
+    ticks, start = cpu_ticks(daemon.pid), time.monotonic()
+
+    def timed(name, action):
+        begun = time.monotonic()
+        action()
+        took[name].append((time.monotonic() - begun) * 1000)
+
+    def reload():
+        status, text = ask(socket_of(daemon), "/v1/reload", "POST", "{}")
+        assert status == 200, text
+
+    def respawn():
+        old, since = daemon.worker(0).pid, daemon.mark()
+        os.kill(old, signal.SIGKILL)
+        daemon.wait_line(rf"worker 0 gen \d+ pid (?!{old}:)\d+: starting -> ready", since=since)
+    for _ in range(ROLLS):
+        timed("status", lambda: get(daemon))
+        timed("reload", reload)
+        timed("respawn", respawn)
+    busy = (cpu_ticks(daemon.pid) - ticks) / os.sysconf("SC_CLK_TCK") / (time.monotonic() - start)
+    return [f"{statistics.median(each):.1f}" for each in took.values()] + [f"{busy * 100:.0f}"]
+
+
+def bench_control():
+    port = free_port()
+    rows = []
+    with Running(free_port(), metrics=f"127.0.0.1:{port}", restart={"delay": 0.01, "max_delay": 0.01}) as daemon:
+        rows.append(("nobody", *measure_control(daemon)))
+        for path in ("/v1/status", "/healthz"):
+            for by_tcp, local in ((1, 0), (60, 0), (60, 10)):
+                with contextlib.ExitStack() as stack:
+                    for n, address in ((by_tcp, ("127.0.0.1", port)), (local, socket_of(daemon))):
+                        if n:
+                            stack.enter_context(Load(address, "--path", path, mode="keepalive", proto="http", connections=n))
+                    rows.append((f"{path}: {by_tcp} by TCP, {local} local", *measure_control(daemon)))
+    table(f"Clients that ask the control server without pause ({ROLLS} each, medians), ms",
+          ("clients", "status", "reload of 2 workers", "respawn", "processor %"), rows)
+
+
+BENCHES = {"roll": bench_roll, "reexec": bench_reexec, "memory": bench_memory, "cpu": bench_cpu, "control": bench_control,
+           "http": bench_http, "proxy": lambda: bench_proxy(table)}
 
 
 def main():

@@ -7,12 +7,15 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "control/control.h"
+#include "master/heritage.h"
 #include "master/master.h"
+#include "master/trial.h"
 
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 
 static const char usage[] =
@@ -27,12 +30,14 @@ static const char usage[] =
 	"  -h, --help          print this, and exit\n"
 	"\n"
 	"Signals: HUP reload; TERM, INT stop gracefully, a second one at once; QUIT stop at once;\n"
-	"USR1 write the status to the log; TTIN, TTOU one worker more, one fewer.\n"
+	"USR1 write the status to the log; USR2 run the installed version of this program, in place;\n"
+	"TTIN, TTOU one worker more, one fewer.\n"
 	"See gracefuld(8), gracefuld.conf(5).\n";
 
 struct command {
 	struct master_options options;
 	bool test;
+	bool check_state;
 };
 
 /* 0 to go on; -1 to exit with *ret_status. */
@@ -44,6 +49,7 @@ parse_arguments(int argc, char **argv, struct command *ret, int *ret_status)
 		{ "test", no_argument, NULL, 't' },
 		{ "log", required_argument, NULL, 'l' },
 		{ "worker", required_argument, NULL, 'W' },
+		{ TRIAL_OPTION + 2, no_argument, NULL, 'S' }, /* for the daemon itself: see trial.h */
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
@@ -68,6 +74,9 @@ parse_arguments(int argc, char **argv, struct command *ret, int *ret_status)
 			break;
 		case 'W':
 			ret->options.worker_program = optarg;
+			break;
+		case 'S':
+			ret->check_state = true;
 			break;
 		case 'V':
 		case 'h':
@@ -95,10 +104,32 @@ absolute_path(const char *path)
 	return folder ? text_format("%s/%s", folder, path) : strdup(path);
 }
 
-static int
-run(struct master_options *options)
+static bool
+is_same(const struct stat *a, const struct stat *b)
 {
-	cleanup_free char *path = absolute_path(options->config_path);
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/*
+ * Where this program is to be found again, when another one may have been installed there: by the name under which it was started,
+ * if that is its path, since links in it may be moved; else as the kernel has it. NULL: not known.
+ */
+static char *
+own_path(const char *name)
+{
+	static const char exe[] = "/proc/self/exe";
+	struct stat named, own;
+
+	if (strchr(name, '/') && stat(name, &named) == 0 && stat(exe, &own) == 0 && is_same(&named, &own))
+		return absolute_path(name);
+	return realpath(exe, NULL);
+}
+
+/* The daemon; or, to check the state that another has left, a part of it. */
+static int
+run(struct master_options *options, bool check_state)
+{
+	cleanup_free char *path = absolute_path(options->config_path), *program = own_path(options->argv[0]);
 	struct control *control = control_new();
 	struct master_extension extension;
 
@@ -108,8 +139,9 @@ run(struct master_options *options)
 		return EX_OSERR;
 	}
 	options->config_path = path;
+	options->program = program;
 	extension = control_extension(control);
-	return master_run(options, &extension);
+	return check_state ? master_check_state(options, &extension) : master_run(options, &extension);
 }
 
 int
@@ -120,6 +152,8 @@ main(int argc, char **argv)
 			.config_path = GRACEFULD_SYSCONFDIR "/gracefuld.conf",
 			.worker_program = GRACEFULD_LIBEXECDIR "/gracefuld-worker",
 			.log_level = -1,
+			.argv = argv,
+			.state_fd = heritage_from_environment(),
 		},
 	};
 	int status;
@@ -128,5 +162,9 @@ main(int argc, char **argv)
 	log_init("gracefuld", LOG_INFO);
 	if (parse_arguments(argc, argv, &command, &status) < 0)
 		return status;
-	return command.test ? master_check(&command.options) : run(&command.options);
+	if (command.options.state_fd < -1 || (command.check_state && command.options.state_fd < 0)) {
+		fputs("gracefuld: " HERITAGE_ENV " names no state\n", stderr);
+		return EX_USAGE;
+	}
+	return command.test ? master_check(&command.options) : run(&command.options, command.check_state);
 }

@@ -3,6 +3,7 @@ include tests/unit/unit.mk
 include tests/unit/config.mk
 include tests/unit/master.mk
 include tests/unit/http.mk
+include tests/unit/site.mk
 include tests/config/local.mk
 include tests/fuzz/local.mk
 include tests/ctl/local.mk
@@ -18,15 +19,18 @@ scenario_tests = \
 	tests/scenario/test_control.py \
 	tests/scenario/test_crash.py \
 	tests/scenario/test_drain.py \
+	tests/scenario/test_http.py \
 	tests/scenario/test_leak.py \
 	tests/scenario/test_limits.py \
 	tests/scenario/test_metrics.py \
 	tests/scenario/test_pipe.py \
 	tests/scenario/test_proxy.py \
 	tests/scenario/test_recycle.py \
+	tests/scenario/test_reexec.py \
 	tests/scenario/test_reject.py \
 	tests/scenario/test_reload.py \
-	tests/scenario/test_signals.py
+	tests/scenario/test_signals.py \
+	tests/scenario/test_unix_path.py
 
 systemd_tests = \
 	tests/systemd/test_service.py \

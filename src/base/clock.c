@@ -1,17 +1,35 @@
 /*
- * Time: the one clock that deadlines are measured on.
+ * Time: the one clock that deadlines are measured on, and others.
  */
 #include "base/clock.h"
 
 #include <time.h>
 
-uint64_t
-clock_now_us(void)
+static uint64_t
+read_us(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(clock, &ts);
 	return (uint64_t)ts.tv_sec * US_PER_SEC + (uint64_t)ts.tv_nsec / 1000;
+}
+
+uint64_t
+clock_now_us(void)
+{
+	return read_us(CLOCK_MONOTONIC);
+}
+
+uint64_t
+clock_wall_us(void)
+{
+	return read_us(CLOCK_REALTIME);
+}
+
+uint64_t
+clock_work_us(void)
+{
+	return read_us(CLOCK_THREAD_CPUTIME_ID);
 }
 
 struct timeval

@@ -13,6 +13,12 @@
 /* Microseconds of CLOCK_MONOTONIC, which systemd wants in MONOTONIC_USEC too. Never fails. */
 uint64_t clock_now_us(void);
 
+/* Microseconds since 1970, for people: to be noted when something happens, as this clock may be set. Never fails. */
+uint64_t clock_wall_us(void);
+
+/* Microseconds that this thread has had a processor. Never fails. */
+uint64_t clock_work_us(void);
+
 /* The same duration as a timeval, for libevent. */
 struct timeval clock_timeval(uint64_t us);
 

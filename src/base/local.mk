@@ -6,4 +6,5 @@ src_libbase_a_SOURCES = \
 	src/base/fd.c src/base/fd.h \
 	src/base/log.c src/base/log.h \
 	src/base/socket.c src/base/socket.h \
+	src/base/pace.c src/base/pace.h \
 	src/base/text.c src/base/text.h

@@ -128,7 +128,7 @@ static const struct option_table table = { options, ARRAY_LEN(options) };
 
 /* What the master must know of `service`; the rest is checked by the service itself. */
 static const struct option service_options[] = {
-	{ "type", OPTION_STRING, FIELD(service_type), "hello", .help = "the type of the service" },
+	{ "type", OPTION_STRING, FIELD(service_type), "http", .help = "the type of the service" },
 };
 
 static const struct option_table service_table = { service_options, ARRAY_LEN(service_options) };
@@ -304,20 +304,24 @@ config_load_text(const char *text, size_t len, struct config **ret, struct probl
 }
 
 int
+config_look_at_file(const char *path, struct config **ret, struct problems *problems)
+{
+	size_t len;
+	char *text;
+	int r = source_read(path, &text, &len, problems);
+
+	return r < 0 ? r : load_owned(text, len, ret, problems);
+}
+
+int
 config_load_file(const char *path, struct config **ret, struct problems *problems)
 {
+	const size_t before = problems->n;
 	struct config *config;
-	size_t len, before;
-	char *text;
-	int r;
+	int r = config_look_at_file(path, &config, problems);
 
-	r = source_read(path, &text, &len, problems);
 	if (r < 0)
 		return r;
-	r = load_owned(text, len, &config, problems);
-	if (r < 0)
-		return r;
-	before = problems->n;
 	check_limits(config, problems);
 	if (problems->n > before) {
 		config_free(config);

@@ -107,6 +107,9 @@ struct config {
  */
 int config_load_file(const char *path, struct config **ret, struct problems *problems);
 
+/* The same, for somebody who will not run it: the limits of this process (RLIMIT_NOFILE) don't matter. */
+int config_look_at_file(const char *path, struct config **ret, struct problems *problems);
+
 /*
  * The same from the text of a config: the worker's side of the sealed memfd. Line markers give the places, no file is touched, and the
  * limits of this process (RLIMIT_NOFILE) don't matter.

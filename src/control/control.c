@@ -14,7 +14,9 @@
 #include "control/access.h"
 #include "control/commands.h"
 #include "control/gate.h"
+#include "control/passage.h"
 #include "http/server.h"
+#include "master/loop.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -24,6 +26,13 @@
 
 #define CONTROL_DEFAULT_FOLDER "/run/gracefuld" /* without systemd's RuntimeDirectory= */
 #define CONTROL_SOCKET         "control.sock"
+
+/*
+ * However many of an audience ask without pause, what they ask for takes a tenth of a processor: the workers of a reload need
+ * one too. Who asks a hundred times in a second does not notice.
+ */
+#define AUDIENCE_REST      9
+#define AUDIENCE_CREDIT_US (100 * US_PER_MS)
 
 enum audience_name { MASTERS, READERS, STRANGERS, AUDIENCES };
 
@@ -46,6 +55,8 @@ struct control {
 	gid_t next_gid;
 	mode_t next_mode;
 	bool prepared;
+	bool leaving;           /* the daemon ends: only what is under way goes on */
+	struct passage passage; /* while another image is about to take over */
 };
 
 /* ---- who comes in ---- */
@@ -63,7 +74,45 @@ on_request(struct http_connection *connection, const struct http_request *reques
 	commands_serve(&audience->control->commands, connection, request, audience->may_change, who);
 }
 
-static const struct http_handler handler = { .name = "control", .on_request = on_request };
+/* The daemon ends as soon as nobody has anything more to hear. */
+static void
+leave_if_done(struct control *control, size_t gone)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; control->leaving && i < AUDIENCES; i++)
+		n += control->audience[i].server ? http_server_count(control->audience[i].server) : 0;
+	if (control->leaving && n <= gone)
+		event_base_loopbreak(control->base);
+}
+
+/* A connection is closed; it is still counted. */
+static void
+on_closed(struct http_connection *connection, enum http_end why, void *arg)
+{
+	struct audience *audience = arg;
+
+	(void)connection, (void)why;
+	leave_if_done(audience->control, 1);
+}
+
+/* A stream has ended that began when there was no end in sight: its client would keep the connection. */
+static void
+on_released(struct http_connection *connection, void *arg)
+{
+	struct audience *audience = arg;
+
+	(void)connection;
+	if (audience->control->leaving)
+		http_server_close_idle(audience->server);
+}
+
+static const struct http_handler handler = {
+	.name = "control",
+	.on_request = on_request,
+	.on_closed = on_closed,
+	.on_released = on_released,
+};
 
 static void
 admit(struct audience *audience, int fd)
@@ -153,14 +202,17 @@ prepare_local(struct control *control, const struct config *config, struct probl
 		.backlog = 64,
 	};
 
-	if (path && control->local && strcmp(gate_address(control->local), path) == 0 &&
-		gate_is_there(control->local)) {
+	bool same = path && control->local && strcmp(gate_address(control->local), path) == 0;
+
+	if (same && gate_is_there(control->local)) {
 		control->next_local = control->local;
 		return true;
 	}
 	if (!config->control.path && geteuid() == 0 && mkdir(CONTROL_DEFAULT_FOLDER, 0755) == 0)
 		log_info("control: made " CONTROL_DEFAULT_FOLDER);
 	control->next_local = path ? gate_unix(&spec) : NULL;
+	if (control->next_local && same)
+		log_notice("control: %s was removed or replaced by somebody: bound anew", path);
 	if (control->next_local)
 		return true;
 	if (!config->control.path) {
@@ -203,6 +255,13 @@ discard(void *arg)
 	control->prepared = false;
 }
 
+static void
+close_gates(struct control *control)
+{
+	gate_close(take_ptr(control->local));
+	gate_close(take_ptr(control->metrics));
+}
+
 static bool
 make_audiences(struct control *control)
 {
@@ -218,6 +277,11 @@ make_audiences(struct control *control)
 	limits.send_us = 10 * US_PER_SEC;
 	limits.idle_us = 60 * US_PER_SEC;
 	limits.max_body = 16 * 1024;
+	limits.linger_bytes = 64 * 1024;
+	limits.turn_requests = 1;
+	limits.priority = LOOP_PRIORITY_CLIENTS;
+	limits.rest = AUDIENCE_REST;
+	limits.rest_credit_us = AUDIENCE_CREDIT_US;
 	for (size_t i = 0; i < AUDIENCES; i++) {
 		struct audience *audience = &control->audience[i];
 
@@ -295,14 +359,116 @@ prepare(struct master *master, const struct config *config, struct problems *pro
 	return good;
 }
 
+/* What is being sent is sent, and ends as it should; new clients find nobody. */
+static void
+leave(void *arg)
+{
+	struct control *control = arg;
+
+	control->leaving = true;
+	discard(control);
+	close_gates(control);
+	subscribers_end(&control->commands.subscribers);
+	for (size_t i = 0; i < AUDIENCES; i++) {
+		if (!control->audience[i].server)
+			continue;
+		http_server_drain(control->audience[i].server);
+		http_server_close_idle(control->audience[i].server);
+	}
+	leave_if_done(control, 0);
+}
+
+/* ---- heritage ---- */
+
+static const struct heritage_field fields[] = {
+	HERITAGE_NUMBER(struct control, gid, UINT32_MAX),
+	HERITAGE_REST("local"), /* gates; null: none */
+	HERITAGE_REST("metrics"),
+	HERITAGE_REST("clients"), /* of each audience */
+	HERITAGE_END,
+};
+
+static struct json_t *
+save(struct heritage *heritage, bool trial, void *arg)
+{
+	struct control *control = arg;
+	json_t *json = heritage_save(heritage, fields, control), *clients = json_array();
+
+	heritage_set(
+		heritage, json, "local", control->local ? gate_save(heritage, control->local) : json_null());
+	heritage_set(heritage, json, "metrics",
+		control->metrics ? gate_save(heritage, control->metrics) : json_null());
+	if (!trial)
+		subscribers_end(&control->commands.subscribers);
+	for (size_t i = 0; i < AUDIENCES; i++) {
+		control->passage.heritage = heritage;
+		control->passage.array = json_array();
+		if (!trial)
+			passage_save(&control->passage, control->audience[i].server);
+		heritage_add(heritage, clients, control->passage.array);
+	}
+	heritage_set(heritage, json, "clients", clients);
+	return json;
+}
+
+static void
+resume(void *arg)
+{
+	struct control *control = arg;
+
+	passage_resume(&control->passage);
+}
+
+static bool
+restore_gate(struct control *control, struct heritage *heritage, const json_t *json, struct gate **place,
+	gate_fn *on_connection)
+{
+	if (json_is_null(json))
+		return true;
+	*place = gate_load(heritage, json);
+	if (!*place)
+		return false;
+	return heritage->trial || gate_open(*place, control->base, on_connection, control) == 0 ||
+	       heritage_refuse(heritage, "out of memory");
+}
+
+static bool
+restore_clients(struct control *control, struct heritage *heritage, const json_t *clients)
+{
+	if (json_array_size(clients) != AUDIENCES)
+		return heritage_refuse(heritage, "the clients are of another number of audiences");
+	for (size_t i = 0; i < AUDIENCES; i++)
+		if (!passage_load(heritage, json_array_get(clients, i), control->audience[i].server))
+			return false;
+	return true;
+}
+
+static bool
+restore(struct master *master, struct heritage *heritage, const json_t *json, void *arg)
+{
+	struct control *control = arg;
+
+	if (!heritage->trial) {
+		control->commands.master = master;
+		control->base = master_base(master);
+		if (!make_audiences(control))
+			return heritage_refuse(heritage, "out of memory");
+	}
+	return heritage_load(heritage, fields, json, control) &&
+	       restore_gate(control, heritage, json_object_get(json, "local"), &control->local, on_local) &&
+	       restore_gate(
+		       control, heritage, json_object_get(json, "metrics"), &control->metrics, on_remote) &&
+	       restore_clients(control, heritage, json_object_get(json, "clients"));
+}
+
 static void
 done(void *arg)
 {
 	struct control *control = arg;
 
+	control->leaving = false;
 	discard(control);
-	gate_close(control->local);
-	gate_close(control->metrics);
+	close_gates(control);
 	subscribers_done(&control->commands.subscribers);
 	for (size_t i = 0; i < AUDIENCES; i++)
 		http_server_free(control->audience[i].server);
@@ -330,6 +496,10 @@ control_extension(struct control *control)
 		.prepare = prepare,
 		.commit = commit,
 		.discard = discard,
+		.leave = leave,
+		.save = save,
+		.resume = resume,
+		.restore = restore,
 		.done = done,
 		.arg = control,
 	};

@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/pace.h"
+#include "master/loop.h"
 #include "master/unix_socket.h"
 
 #include <errno.h>
@@ -16,8 +18,11 @@
 #include <sys/stat.h>
 
 #define GATE_BACKLOG 64
-/* Accepted per wake-up: a flood must leave the loop to workers and signals. */
-#define GATE_BATCH 8
+/* Accepted per wake-up: a flood must leave the loop to workers and signals … */
+#define GATE_BATCH 4
+/* … and the processor to everybody: a tenth of the time; of rest, so much may be owed. */
+#define GATE_REST      9
+#define GATE_CREDIT_US (100 * US_PER_MS)
 /* How long nothing is accepted when there is no descriptor or memory for it. */
 #define GATE_PAUSE_US (100 * US_PER_MS)
 
@@ -27,19 +32,32 @@ struct gate {
 	bool is_unix;
 	bool short_of; /* of descriptors or memory, since the queue was last accepted empty */
 	ino_t inode;
+	struct pace pace;
 	struct event *on_readable, *on_pause_over;
 	gate_fn *on_connection;
 	void *arg;
 };
 
+/* Closed, and nowhere yet. */
 static struct gate *
-gate_new(const char *address)
+gate_make(void)
 {
 	struct gate *gate = calloc(1, sizeof(*gate));
 
 	if (!gate)
 		return NULL;
 	gate->fd = -1;
+	gate->pace = (struct pace){ .rest = GATE_REST, .credit_us = GATE_CREDIT_US };
+	return gate;
+}
+
+static struct gate *
+gate_new(const char *address)
+{
+	struct gate *gate = gate_make();
+
+	if (!gate)
+		return NULL;
 	gate->address = strdup(address);
 	if (gate->address)
 		return gate;
@@ -135,10 +153,7 @@ gate_address(const struct gate *gate)
 bool
 gate_is_there(const struct gate *gate)
 {
-	struct stat st;
-
-	return !gate->is_unix ||
-	       (lstat(gate->address, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == gate->inode);
+	return !gate->is_unix || unix_socket_is_there(gate->address, gate->inode);
 }
 
 int
@@ -151,15 +166,23 @@ gate_set_access(const struct gate *gate, mode_t mode, gid_t gid)
 }
 
 static void
-pause_accepting(struct gate *gate)
+pause_accepting(struct gate *gate, uint64_t us)
 {
-	struct timeval tv = clock_timeval(GATE_PAUSE_US);
+	struct timeval tv = clock_timeval(us);
 
+	if (us == 0)
+		return;
+	event_del(gate->on_readable);
+	event_add(gate->on_pause_over, &tv);
+}
+
+static void
+note_shortage(struct gate *gate)
+{
 	if (!gate->short_of) /* said once for a shortage, not ten times a second */
 		log_warning("control: cannot accept on %s: %s", gate->address, strerror(errno));
 	gate->short_of = true;
-	event_del(gate->on_readable);
-	event_add(gate->on_pause_over, &tv);
+	pause_accepting(gate, GATE_PAUSE_US);
 }
 
 /* event: the pause is over */
@@ -172,25 +195,34 @@ on_pause_over(evutil_socket_t fd, short what, void *arg)
 	event_add(gate->on_readable, NULL);
 }
 
-/* event: somebody knocks */
 static void
-on_readable(evutil_socket_t listener, short what, void *arg)
+accept_some(struct gate *gate)
 {
-	struct gate *gate = arg;
-
-	(void)what;
 	for (int i = 0; i < GATE_BATCH; i++) {
-		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = accept4(gate->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0)
 			gate->on_connection(fd, gate->arg);
 		else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-			return pause_accepting(gate);
+			return note_shortage(gate);
 		else if (errno == EAGAIN) {
 			gate->short_of = false;
 			return;
 		}
 	}
+}
+
+/* event: somebody knocks */
+static void
+on_readable(evutil_socket_t listener, short what, void *arg)
+{
+	struct gate *gate = arg;
+	uint64_t began_us = clock_work_us();
+
+	(void)listener, (void)what;
+	accept_some(gate);
+	if (!gate->short_of)
+		pause_accepting(gate, pace_work(&gate->pace, clock_now_us(), clock_work_us() - began_us));
 }
 
 int
@@ -202,7 +234,9 @@ gate_open(struct gate *gate, struct event_base *base, gate_fn *on_connection, vo
 	gate->arg = arg;
 	gate->on_pause_over = evtimer_new(base, on_pause_over, gate);
 	gate->on_readable = event_new(base, gate->fd, EV_READ | EV_PERSIST, on_readable, gate);
-	if (!gate->on_readable || !gate->on_pause_over || event_add(gate->on_readable, NULL) < 0)
+	if (!gate->on_readable || !gate->on_pause_over ||
+		event_priority_set(gate->on_readable, LOOP_PRIORITY_CLIENTS) < 0 ||
+		event_add(gate->on_readable, NULL) < 0)
 		return -ENOMEM;
 	return 0;
 }
@@ -221,4 +255,37 @@ gate_close(struct gate *gate)
 	fd_close(&gate->fd);
 	free(gate->address);
 	free(gate);
+}
+
+/* ---- heritage ---- */
+
+static const struct heritage_field fields[] = {
+	HERITAGE_STRING(struct gate, address),
+	HERITAGE_FD(struct gate, fd),
+	HERITAGE_BOOL(struct gate, is_unix),
+	HERITAGE_BOOL(struct gate, short_of),
+	HERITAGE_NUMBER(struct gate, inode, UINT64_MAX),
+	HERITAGE_END,
+};
+
+json_t *
+gate_save(struct heritage *h, const struct gate *gate)
+{
+	return heritage_save(h, fields, gate);
+}
+
+struct gate *
+gate_load(struct heritage *h, const json_t *json)
+{
+	struct gate *gate = gate_make();
+
+	if (!gate) {
+		heritage_refuse(h, "out of memory");
+		return NULL;
+	}
+	if (heritage_load(h, fields, json, gate) &&
+		(gate->address || heritage_refuse(h, "a control address has no name")))
+		return gate;
+	gate_close(gate);
+	return NULL;
 }

@@ -5,6 +5,7 @@
 #define CONTROL_GATE_H
 
 #include "config/config.h"
+#include "master/heritage.h"
 
 #include <event2/event.h>
 #include <stdbool.h>
@@ -32,6 +33,10 @@ int gate_set_access(const struct gate *gate, mode_t mode, gid_t gid);
 
 /* Begins to accept. 0, or negative errno. */
 int gate_open(struct gate *gate, struct event_base *base, gate_fn *on_connection, void *arg);
+
+/* For the master's heritage. A gate that was loaded accepts nothing until gate_open; NULL when it can't be. */
+json_t *gate_save(struct heritage *heritage, const struct gate *gate);
+struct gate *gate_load(struct heritage *heritage, const json_t *json);
 
 /* Closes it, unlinks a path that's still its own. NULL is fine. */
 void gate_close(struct gate *gate);

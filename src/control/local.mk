@@ -9,6 +9,7 @@ src_libcontrol_a_SOURCES = \
 	src/control/gate.c src/control/gate.h \
 	src/control/json_reply.c src/control/json_reply.h \
 	src/control/metrics.c src/control/metrics.h \
+	src/control/passage.c src/control/passage.h \
 	src/control/status.c src/control/status.h \
 	src/control/subscribers.c src/control/subscribers.h \
 	src/control/upstreams.c src/control/upstreams.h \

@@ -64,6 +64,7 @@ write_totals(const struct page *page, const struct pool *pool)
 		{ COUNTER_REQUESTS, "requests", "Requests, as the service counts them." },
 		{ COUNTER_FINISHED, "connections_finished", "Connections that came to their own end." },
 		{ COUNTER_CUT, "connections_cut", "Connections closed by force, by a deadline or a stop." },
+		{ COUNTER_LOST, "requests_lost", "Requests under way on connections closed by force." },
 		{ COUNTER_HANDED_OUT, "connections_handed_over", "Connections that went to another worker." },
 		{ COUNTER_RECEIVED, "received_bytes", "Bytes from clients." },
 		{ COUNTER_SENT, "sent_bytes", "Bytes to clients." },
@@ -151,15 +152,10 @@ write_upstreams(const struct page *page, const struct pool *pool)
 	}
 }
 
-/* The wall clock's time of an instant on the monotonic clock. */
 static double
-wall_time(uint64_t us)
+seconds(uint64_t us)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9 -
-	       (double)(clock_now_us() - us) / (double)US_PER_SEC;
+	return (double)us / (double)US_PER_SEC;
 }
 
 static void
@@ -176,7 +172,7 @@ write_reloads(const struct page *page, const struct report *report, const struct
 		"Whether the last reload was applied, or found nothing to do.",
 		last != VERDICT_REJECTED && last != VERDICT_REVERTED);
 	write_gauge(page, "config_last_reload_success_timestamp_seconds",
-		"When the running configuration was loaded.", running ? wall_time(running->loaded_us) : 0);
+		"When the running configuration was loaded.", running ? seconds(running->loaded_wall_us) : 0);
 	write_gauge(page, "generation", "The number of the running configuration.",
 		running ? (double)running->number : 0);
 }
@@ -218,7 +214,7 @@ metrics_text(
 	describe(&page, "build", "_info", format == METRICS_OPENMETRICS ? "info" : "gauge", "The program.");
 	fprintf(f, "gracefuld_build_info{version=\"" PACKAGE_VERSION "\"} 1\n");
 	write_gauge(&page, "start_timestamp_seconds", "When the daemon was started.",
-		wall_time(report->started_us));
+		seconds(report->started_wall_us));
 	write_workers(&page, report->pool);
 	write_totals(&page, report->pool);
 	write_upstreams(&page, report->pool);

@@ -25,11 +25,11 @@ seconds_since(uint64_t since_us)
 	return seconds(clock_now_us() - since_us);
 }
 
-/* "2026-01-01T00:00:00Z" of an instant on the monotonic clock. */
+/* "2026-01-01T00:00:00Z" */
 static json_t *
-instant(uint64_t us)
+instant(uint64_t wall_us)
 {
-	time_t then = time(NULL) - (time_t)((clock_now_us() - us) / US_PER_SEC);
+	time_t then = (time_t)(wall_us / US_PER_SEC);
 	struct tm tm;
 	char text[32];
 
@@ -60,9 +60,9 @@ status_outcome_json(const struct outcome *o)
 	return json_pack("{s:I, s:s, s:o, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I}", "id", (json_int_t)o->id,
 		"verdict", verdict_name(o->verdict), "error", text_or_null(o->error), "generation",
 		(json_int_t)o->generation, "changes", strings(&o->changes), "problems", strings(&o->problems),
-		"started_at", instant(o->started_us), "duration_ms", (json_int_t)(o->duration_us / US_PER_MS),
-		"finished", (json_int_t)o->finished, "handed_over", (json_int_t)o->handed, "cut",
-		(json_int_t)o->cut);
+		"started_at", instant(o->started_wall_us), "duration_ms",
+		(json_int_t)(o->duration_us / US_PER_MS), "finished", (json_int_t)o->finished, "handed_over",
+		(json_int_t)o->handed, "cut", (json_int_t)o->cut);
 }
 
 static json_t *
@@ -74,7 +74,8 @@ config_json(const struct generation *running)
 		return json_null();
 	config = running->config;
 	return json_pack("{s:o, s:s, s:o, s:b}", "path", json_text(config->path), "sha256", running->sha256,
-		"loaded_at", instant(running->loaded_us), "differs_on_disk", config_differs_on_disk(config));
+		"loaded_at", instant(running->loaded_wall_us), "differs_on_disk",
+		config_differs_on_disk(config));
 }
 
 static json_t *

@@ -80,6 +80,18 @@ subscribers_add(struct subscribers *subscribers, struct http_connection *connect
 }
 
 void
+subscribers_end(struct subscribers *subscribers)
+{
+	struct subscriber *subscriber;
+
+	log_set_observer(NULL, NULL);
+	while ((subscriber = LIST_FIRST(&subscribers->list))) {
+		http_stream_end(subscriber->connection);
+		on_gone(subscriber);
+	}
+}
+
+void
 subscribers_done(struct subscribers *subscribers)
 {
 	log_set_observer(NULL, NULL);

@@ -25,6 +25,9 @@ void subscribers_init(struct subscribers *subscribers);
 /* Answers this request by the stream. */
 void subscribers_add(struct subscribers *subscribers, struct http_connection *connection);
 
+/* Tells nothing more, and ends each one's stream as it should be: the daemon ends, or another image takes its place. */
+void subscribers_end(struct subscribers *subscribers);
+
 /* Nobody is told any more. The connections are left to their server. */
 void subscribers_done(struct subscribers *subscribers);
 

@@ -12,19 +12,25 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/queue.h>
 
-#define CONNECT_TIMEOUT_MS 2000L
+#define CONNECT_TIMEOUT_US (2 * US_PER_SEC)
+#define KNOCK_US           (10 * US_PER_MS) /* where the queue of the socket is full: there is no event for that */
 #define TURN_US            (1 * US_PER_SEC) /* of any length: there is an event for all that is waited for */
 #define ERROR_MAX          512
 
 struct client {
 	CURLM *multi;
+	LIST_HEAD(, client_call) knocking; /* they found the queue full, and are not with libcurl */
 	const char *socket_path;
 	char error[ERROR_MAX];
 };
 
 struct client_call {
 	struct client *client;
+	LIST_ENTRY(client_call) entry; /* while `knocks` */
+	bool knocks;
+	uint64_t connect_until_us;
 	CURL *easy;
 	struct curl_slist *headers;
 	client_data_fn *on_data;
@@ -46,6 +52,7 @@ client_new(const char *socket_path)
 	if (!client)
 		return NULL;
 	client->socket_path = socket_path;
+	LIST_INIT(&client->knocking);
 	/* no TLS, so there is nothing to initialise */
 	if (curl_global_init(CURL_GLOBAL_NOTHING) != CURLE_OK || !(client->multi = curl_multi_init())) {
 		free(client);
@@ -153,7 +160,8 @@ set_connection(struct client_call *call)
 	CURL *easy = call->easy;
 
 	return curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, call->client->socket_path) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(CONNECT_TIMEOUT_US / US_PER_MS)) ==
+	               CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK && /* whatever the environment says */
@@ -205,6 +213,7 @@ client_start(struct client *client, const struct client_request *request, struct
 	if (!call)
 		return client_set_error(client, -ENOMEM, "out of memory");
 	call->client = client;
+	call->connect_until_us = clock_now_us() + CONNECT_TIMEOUT_US;
 	call->easy = curl_easy_init();
 	if (!call->easy || !set_connection(call) || !set_answer(call) || !set_request(call, request) ||
 		curl_multi_add_handle(client->multi, call->easy) != CURLM_OK) {
@@ -220,12 +229,49 @@ client_call_free(struct client_call *call)
 {
 	if (!call)
 		return;
-	if (call->easy)
+	if (call->knocks)
+		LIST_REMOVE(call, entry);
+	else if (call->easy)
 		curl_multi_remove_handle(call->client->multi, call->easy);
 	curl_easy_cleanup(call->easy);
 	curl_slist_free_all(call->headers);
 	free(call->body);
 	free(call);
+}
+
+/* Was the queue full? Then connect says EAGAIN, which libcurl takes for "under way" and gives up on, without an error. */
+static bool
+was_full(const struct client_call *call)
+{
+	long error = 0;
+
+	curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &error);
+	return call->code == CURLE_COULDNT_CONNECT && error == 0;
+}
+
+/* Nothing was sent yet, so it may begin anew. */
+static void
+knock_later(struct client_call *call)
+{
+	struct client *client = call->client;
+
+	curl_multi_remove_handle(client->multi, call->easy);
+	call->knocks = true;
+	LIST_INSERT_HEAD(&client->knocking, call, entry);
+}
+
+static CURLMcode
+knock_again(struct client *client)
+{
+	struct client_call *call;
+	CURLMcode code = CURLM_OK;
+
+	while (code == CURLM_OK && (call = LIST_FIRST(&client->knocking))) {
+		code = curl_multi_add_handle(client->multi, call->easy);
+		LIST_REMOVE(call, entry);
+		call->knocks = false;
+	}
+	return code;
 }
 
 static void
@@ -241,17 +287,24 @@ collect_ended(struct client *client)
 			continue;
 		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &call);
 		call->code = message->data.result;
-		call->state = CLIENT_ENDED;
+		if (was_full(call) && clock_now_us() < call->connect_until_us)
+			knock_later(call);
+		else
+			call->state = CLIENT_ENDED;
 	}
 }
 
 int
 client_turn(struct client *client, uint64_t max_us)
 {
+	const bool knocks = !LIST_EMPTY(&client->knocking);
+	const uint64_t wait_us = knocks && max_us > KNOCK_US ? KNOCK_US : max_us;
 	CURLMcode code =
-		curl_multi_poll(client->multi, NULL, 0, (int)((max_us + US_PER_MS - 1) / US_PER_MS), NULL);
+		curl_multi_poll(client->multi, NULL, 0, (int)((wait_us + US_PER_MS - 1) / US_PER_MS), NULL);
 	int running;
 
+	if (code == CURLM_OK)
+		code = knock_again(client);
 	if (code == CURLM_OK)
 		code = curl_multi_perform(client->multi, &running);
 	if (code != CURLM_OK)
@@ -275,10 +328,10 @@ fail_to_connect(const struct client_call *call)
 	struct client *client = call->client;
 	long error = 0;
 
-	curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &error);
-	if (error == 0) /* EAGAIN, which libcurl has taken for "under way" */
+	if (was_full(call))
 		return client_set_error(
 			client, -EAGAIN, "no daemon answers at %s: its queue is full", client->socket_path);
+	curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &error);
 	return client_set_error(client, -(int)error, "%s %s: %s",
 		error == EACCES || error == EPERM ? "may not connect to" : "no daemon answers at",
 		client->socket_path, strerror((int)error));

@@ -15,9 +15,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Requests for each turn: a client that sends many at once doesn't keep the others waiting. */
-#define REQUESTS_PER_TURN 32
-
 /* The least room for a read: a whole request nearly always. */
 #define READ_MIN ((size_t)4 * 1024)
 
@@ -52,6 +49,19 @@ http_connection_data(const struct http_connection *connection)
 	return connection->data;
 }
 
+/* The event waits for nothing, or for `interest`. 0, or negative errno. */
+static int
+assign_event(struct http_connection *connection, int fd, short interest)
+{
+	const struct http_server *server = connection->server;
+	struct event *event = &connection->event;
+	int priority = server->limits.priority;
+
+	if (event_assign(event, server->base, fd, interest, on_event, connection) < 0)
+		return -EINVAL;
+	return priority >= 0 && event_priority_set(event, priority) < 0 ? -EINVAL : 0;
+}
+
 int
 http_connection_new(struct http_server *server, int fd, struct http_connection **ret)
 {
@@ -59,11 +69,11 @@ http_connection_new(struct http_server *server, int fd, struct http_connection *
 
 	if (!connection)
 		return -ENOMEM;
-	if (event_assign(&connection->event, server->base, fd, 0, on_event, connection) < 0) {
+	connection->server = server;
+	if (assign_event(connection, fd, 0) < 0) {
 		free(connection);
 		return -EINVAL;
 	}
-	connection->server = server;
 	connection->phase = HTTP_PHASE_FROZEN;
 	http_output_init(&connection->output);
 	TAILQ_INSERT_TAIL(&server->connections, connection, link);
@@ -79,6 +89,7 @@ connection_dispose(struct http_connection *connection)
 	struct http_server *server = connection->server;
 
 	http_deadlines_unset(&server->deadlines, &connection->deadline);
+	http_turn_queue_leave(&server->turns, &connection->turn);
 	event_del(&connection->event);
 	TAILQ_REMOVE(&server->connections, connection, link);
 	server->n_connections--;
@@ -127,13 +138,59 @@ http_connection_end(struct http_connection *connection, enum http_end why)
 	http_connection_free(connection);
 }
 
+/*
+ * What the client has to do, and until when, so that it goes on counting in another process, or here, after it was
+ * frozen. In GRACE it is what it was before.
+ */
+static void
+note_client_deadline(struct http_connection *connection)
+{
+	switch (connection->phase) {
+	case HTTP_PHASE_IDLE:
+	case HTTP_PHASE_HEAD:
+	case HTTP_PHASE_BODY:
+	case HTTP_PHASE_SEND:
+		connection->client_phase = connection->phase;
+		connection->client_due_us = connection->deadline.at_us;
+		break;
+	case HTTP_PHASE_GRACE:
+		break;
+	default:
+		connection->client_phase = HTTP_PHASE_NEW;
+		break;
+	}
+}
+
+void
+http_connection_thaw(struct http_connection *connection)
+{
+	struct http_deadlines *deadlines = &connection->server->deadlines;
+	enum http_phase phase = connection->client_phase;
+
+	connection->phase = phase;
+	if (phase != HTTP_PHASE_NEW && connection->client_due_us > 0)
+		http_deadlines_set_at(deadlines, &connection->deadline, phase, connection->client_due_us);
+	else if (phase != HTTP_PHASE_NEW)
+		http_deadlines_set(deadlines, &connection->deadline, phase);
+	http_connection_wake(connection, EV_READ);
+}
+
 void
 http_connection_freeze(struct http_connection *connection)
 {
+	note_client_deadline(connection);
 	event_del(&connection->event);
+	http_turn_queue_leave(&connection->server->turns, &connection->turn);
 	connection->interest = 0;
 	connection->phase = HTTP_PHASE_FROZEN;
 	http_deadlines_unset(&connection->server->deadlines, &connection->deadline);
+}
+
+void
+http_connection_close(struct http_connection *connection)
+{
+	assert(connection->server->turn != connection);
+	http_connection_end(connection, HTTP_END_CUT);
 }
 
 void
@@ -214,6 +271,8 @@ connection_receive(struct http_connection *connection)
 		connection->starved = false;
 	input->end += (size_t)n;
 	server->stats.received += (uint64_t)n;
+	if (server->handler->on_traffic)
+		server->handler->on_traffic((uint64_t)n, 0, server->arg);
 	return 0;
 }
 
@@ -234,6 +293,8 @@ connection_refuse(struct http_connection *connection, int status)
 	http_reply_text(connection, status, HTTP_TEXT("text/plain"), (struct http_text){ text, (size_t)len });
 	http_buffer_free(&connection->input);
 	connection->framing = (struct http_framing){ .checked = false };
+	if (connection->server->handler->on_refused)
+		connection->server->handler->on_refused(connection, status, connection->server->arg);
 }
 
 /* Gives the request to the handler; it takes `len` bytes of the input. */
@@ -301,15 +362,18 @@ connection_serve(struct http_connection *connection)
 static int
 connection_send(struct http_connection *connection, bool *ret_progress)
 {
+	struct http_server *server = connection->server;
 	uint64_t sent = 0;
 	int r;
 
 	if (!http_output_is_pending(&connection->output))
 		return 0;
 	r = http_output_send(&connection->output, http_connection_fd(connection), &sent);
-	connection->server->stats.sent += sent;
+	server->stats.sent += sent;
 	if (sent > 0)
 		*ret_progress = true;
+	if (sent > 0 && server->handler->on_traffic)
+		server->handler->on_traffic(0, sent, server->arg);
 	return r;
 }
 
@@ -318,7 +382,7 @@ static int
 connection_work(struct http_connection *connection, bool *ret_progress)
 {
 	uint64_t before = connection->requests;
-	unsigned budget = REQUESTS_PER_TURN;
+	unsigned budget = connection->server->limits.turn_requests;
 	int r;
 
 	do {
@@ -354,6 +418,8 @@ connection_next_phase(const struct http_connection *connection)
 		return HTTP_PHASE_ANSWER;
 	if (connection->ending != HTTP_ENDING_NONE)
 		return HTTP_PHASE_LINGER;
+	if (nothing_has_begun(connection) && connection->retiring)
+		return HTTP_PHASE_GRACE;
 	if (nothing_has_begun(connection) && connection->requests > 0)
 		return HTTP_PHASE_IDLE;
 	return connection->framing.checked ? HTTP_PHASE_BODY : HTTP_PHASE_HEAD;
@@ -365,6 +431,7 @@ connection_is_over(const struct http_connection *connection, enum http_phase nex
 {
 	switch (next) {
 	case HTTP_PHASE_IDLE:
+	case HTTP_PHASE_GRACE:
 	case HTTP_PHASE_HEAD:
 	case HTTP_PHASE_BODY:
 		return connection->eof && connection->starved;
@@ -396,8 +463,7 @@ connection_set_interest(struct http_connection *connection, short interest)
 	if (connection->interest == interest)
 		return 0;
 	connection->interest = 0;
-	if (event_del(event) < 0 || event_assign(event, connection->server->base, fd, interest | EV_PERSIST,
-					    on_event, connection) < 0)
+	if (event_del(event) < 0 || assign_event(connection, fd, interest | EV_PERSIST) < 0)
 		return -ENOMEM;
 	if (interest && event_add(event, NULL) < 0)
 		return errno > 0 ? -errno : -ENOMEM;
@@ -421,6 +487,8 @@ connection_set_phase(struct http_connection *connection, enum http_phase phase, 
 		interest = EV_WRITE;
 	if (phase == HTTP_PHASE_LINGER)
 		interest = EV_READ;
+	if (phase == HTTP_PHASE_GRACE)
+		note_client_deadline(connection);
 	if (phase != connection->phase || progress)
 		http_deadlines_set(&connection->server->deadlines, &connection->deadline, phase);
 	connection->phase = phase;
@@ -493,6 +561,8 @@ connection_discard(struct http_connection *connection)
 		connection_fail(connection, connection->error);
 	else if (over)
 		http_connection_end(connection, HTTP_END_DONE);
+	else if (connection_set_interest(connection, EV_READ) < 0)
+		http_connection_end(connection, HTTP_END_FAILED);
 }
 
 /* One turn. false: the connection has ended. */
@@ -509,15 +579,14 @@ connection_turn(struct http_connection *connection, short what)
 	return connection_settle(connection, r, progress);
 }
 
-/* event: there is something to read, or room to write; or somebody has woken it */
+/* Gives it a turn, and tells the handler what came of it. */
 static void
-on_event(evutil_socket_t fd, short what, void *arg)
+connection_do_turn(struct http_connection *connection, short what)
 {
-	struct http_connection *connection = arg;
 	struct http_server *server = connection->server;
 	bool lives = false;
 
-	(void)fd;
+	http_turn_queue_begin(&server->turns);
 	server->turn = connection;
 	if (connection->phase == HTTP_PHASE_LINGER)
 		connection_discard(connection);
@@ -529,17 +598,98 @@ on_event(evutil_socket_t fd, short what, void *arg)
 		if (server->handler->on_released)
 			server->handler->on_released(connection, server->arg);
 	}
+	http_turn_queue_end(&server->turns);
+}
+
+void
+http_connection_take_turn(struct http_turn *turn)
+{
+	struct http_connection *connection =
+		(struct http_connection *)((char *)turn - offsetof(struct http_connection, turn));
+
+	connection_do_turn(connection, http_turn_queue_leave(&connection->server->turns, turn));
+}
+
+/* event: there is something to read, or room to write; or somebody has woken it */
+static void
+on_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct http_connection *connection = arg;
+	struct http_turn_queue *turns = &connection->server->turns;
+	bool woken = what & EV_TIMEOUT;
+
+	(void)fd;
+	if (!woken && http_turn_queue_is_busy(turns)) {
+		/* it would be told again and again of what it knows */
+		event_del(&connection->event);
+		connection->interest = 0;
+		connection->server->stats.delayed++;
+		http_turn_queue_enter(turns, &connection->turn, what);
+		return;
+	}
+	connection_do_turn(connection, what | http_turn_queue_leave(turns, &connection->turn));
+}
+
+bool
+http_connection_owes(const struct http_connection *connection)
+{
+	if (connection->stage != HTTP_STAGE_NONE || http_output_is_pending(&connection->output))
+		return true;
+	return connection->phase != HTTP_PHASE_LINGER && !nothing_has_begun(connection);
+}
+
+static bool
+connection_is_idle(const struct http_connection *connection)
+{
+	bool waits = connection->phase == HTTP_PHASE_IDLE || connection->phase == HTTP_PHASE_HEAD;
+
+	return waits && nothing_has_begun(connection);
 }
 
 void
 http_connection_close_idle(struct http_connection *connection)
 {
-	bool idle = connection->phase == HTTP_PHASE_IDLE || connection->phase == HTTP_PHASE_HEAD;
-
-	if (!idle || !nothing_has_begun(connection))
+	if (!connection_is_idle(connection))
 		return;
 	connection->ending = HTTP_ENDING_OURS;
 	connection_settle(connection, connection->error, false);
+}
+
+void
+http_connection_retire(struct http_connection *connection)
+{
+	int r;
+
+	connection->retiring = true;
+	if (!connection_is_idle(connection))
+		return;
+	r = connection_set_phase(connection, HTTP_PHASE_GRACE, true);
+	if (r < 0)
+		connection_fail(connection, r);
+}
+
+/*
+ * The time for another request is over. One that came at the last moment is served still; only where there is none,
+ * our FIN goes. And one that crosses with it is read and thrown away, so that the client sees an end before any reply,
+ * and may ask elsewhere (RFC 9110, 9.2.2), instead of a reset.
+ */
+static void
+connection_part(struct http_connection *connection)
+{
+	struct http_server *server = connection->server;
+	bool progress = false;
+	enum http_phase next;
+	int r;
+
+	server->turn = connection;
+	r = connection_receive(connection);
+	if (r == 0)
+		r = connection_work(connection, &progress);
+	next = connection_next_phase(connection);
+	if (r == 0 && (next == HTTP_PHASE_GRACE || next == HTTP_PHASE_IDLE) && !progress)
+		connection->ending = HTTP_ENDING_OURS;
+	connection_settle(connection, r, progress);
+	server->turn = NULL;
 }
 
 /*
@@ -563,9 +713,12 @@ http_connection_expire(struct http_deadline *deadline)
 	struct http_server *server = connection->server;
 
 	switch (connection->phase) {
-	case HTTP_PHASE_IDLE:
 	case HTTP_PHASE_LINGER:
 		http_connection_end(connection, HTTP_END_DONE);
+		return;
+	case HTTP_PHASE_IDLE:
+	case HTTP_PHASE_GRACE:
+		connection_part(connection);
 		return;
 	case HTTP_PHASE_SEND:
 		server->stats.timeouts++;

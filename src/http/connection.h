@@ -10,10 +10,11 @@
 #include "http/output.h"
 #include "http/reply.h"
 #include "http/server.h"
+#include "http/turn_queue.h"
 
 /*
  * What the connection waits for. Follows from all the rest at the end of each turn (connection_settle), and says
- * which events and which deadline are set.
+ * which events and which deadline are set. The numbers are part of a handoff: they stay.
  */
 enum http_phase {
 	HTTP_PHASE_NEW,    /* nothing is set yet */
@@ -24,6 +25,7 @@ enum http_phase {
 	HTTP_PHASE_SEND,   /* the socket, to take more; nothing is read */
 	HTTP_PHASE_LINGER, /* the client's FIN: all is said, and ours is sent */
 	HTTP_PHASE_FROZEN, /* the other process; no events, no deadline */
+	HTTP_PHASE_GRACE,  /* as IDLE, of a connection that is to end: not for long */
 };
 
 /* Where the reply to the current request is. */
@@ -45,6 +47,7 @@ struct http_connection {
 	struct event event; /* EV_READ or EV_WRITE or neither, never both: see `interest` */
 	struct http_server *server;
 	TAILQ_ENTRY(http_connection) link;
+	struct http_turn turn;
 	struct http_deadline deadline;
 	void *data; /* the handler's */
 
@@ -60,11 +63,15 @@ struct http_connection {
 	int error;         /* negative errno: to be closed at the end of the turn */
 	short interest;    /* what `event` waits for */
 	enum http_phase phase;
+	/* When it was frozen, or entered GRACE: what it waited for (NEW: nothing that is the client's turn) … */
+	enum http_phase client_phase;
+	uint64_t client_due_us; /* … and until when, clock_now_us; 0: without end */
 	enum http_stage stage;
 	enum http_ending ending;
 	bool starved;   /* `input` has no complete request: to read more is the only way on */
 	bool eof;       /* the client has sent its last byte */
 	bool continued; /* "100 Continue" has been said to the current request */
+	bool retiring;  /* the next reply is the last one */
 	bool released;  /* a reply that outlived its turn was completed: on_released is due */
 
 	/* Of the request that is being answered, and of its reply. */
@@ -86,6 +93,7 @@ struct http_server {
 	bool draining;
 	struct http_deadlines deadlines;
 	struct http_stats stats;
+	struct http_turn_queue turns;
 	/* lent to one connection at a time, for its turn */
 	struct http_buffer spare_input, spare_output;
 	struct http_connection *turn; /* the one whose turn it is, if any */
@@ -125,8 +133,14 @@ void http_connection_end(struct http_connection *connection, enum http_end why);
 /* Takes no more events and has no deadline. */
 void http_connection_freeze(struct http_connection *connection);
 
+/* Goes on as if it had never been frozen, with what was left of its deadline. */
+void http_connection_thaw(struct http_connection *connection);
+
 /* Ends it politely if it is idle. */
 void http_connection_close_idle(struct http_connection *connection);
+
+/* One that has waited for its turn has it: a http_turn_fn. */
+void http_connection_take_turn(struct http_turn *turn);
 
 /* A deadline of connections has come. */
 void http_connection_expire(struct http_deadline *deadline);

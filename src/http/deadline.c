@@ -8,9 +8,16 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 /* Expiries for each turn, so that ten thousand idle connections that end at the same time don't stop the loop. */
 #define EXPIRIES_PER_TURN 64
+
+struct http_deadline_timer {
+	struct event event;
+	struct http_deadlines *deadlines;
+	struct http_deadline *deadline;
+};
 
 static void
 arm(struct http_deadlines *deadlines, uint64_t at_us, uint64_t now_us)
@@ -79,8 +86,14 @@ http_deadlines_unset(struct http_deadlines *deadlines, struct http_deadline *dea
 {
 	if (deadline->at_us == 0)
 		return;
-	TAILQ_REMOVE(&deadlines->lists[deadline->list], deadline, link);
 	deadline->at_us = 0;
+	if (!deadline->timer) {
+		TAILQ_REMOVE(&deadlines->lists[deadline->list], deadline, link);
+		return;
+	}
+	event_del(&deadline->timer->event);
+	free(deadline->timer);
+	deadline->timer = NULL;
 }
 
 void
@@ -97,4 +110,45 @@ http_deadlines_set(struct http_deadlines *deadlines, struct http_deadline *deadl
 	TAILQ_INSERT_TAIL(&deadlines->lists[list], deadline, link);
 	if (deadlines->armed_us == 0 || deadline->at_us < deadlines->armed_us)
 		arm(deadlines, deadline->at_us, now_us);
+}
+
+/* event: one that is out of order has come */
+static void
+on_own_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct http_deadline_timer *timer = arg;
+	struct http_deadlines *deadlines = timer->deadlines;
+	struct http_deadline *deadline = timer->deadline;
+
+	(void)fd;
+	(void)what;
+	http_deadlines_unset(deadlines, deadline);
+	deadlines->on_expired(deadline);
+}
+
+void
+http_deadlines_set_at(
+	struct http_deadlines *deadlines, struct http_deadline *deadline, unsigned list, uint64_t at_us)
+{
+	uint64_t now_us = clock_now_us(), left_us = at_us > now_us ? at_us - now_us : 0;
+	struct timeval left = clock_timeval(left_us);
+	struct http_deadline_timer *timer = NULL;
+
+	http_deadlines_unset(deadlines, deadline);
+	if (left_us < deadlines->timeout_us[list])
+		timer = malloc(sizeof(*timer));
+	if (timer) {
+		timer->deadlines = deadlines;
+		timer->deadline = deadline;
+	}
+	if (!timer ||
+		evtimer_assign(&timer->event, event_get_base(&deadlines->timer), on_own_timer, timer) < 0 ||
+		event_add(&timer->event, &left) < 0) {
+		free(timer);
+		http_deadlines_set(deadlines, deadline, list);
+		return;
+	}
+	deadline->timer = timer;
+	deadline->at_us = at_us;
+	deadline->list = list;
 }

@@ -13,13 +13,16 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#define HTTP_DEADLINE_LISTS 8
+#define HTTP_DEADLINE_LISTS 9
+
+struct http_deadline_timer;
 
 /* All zero: not set. */
 struct http_deadline {
 	TAILQ_ENTRY(http_deadline) link;
-	uint64_t at_us; /* clock_now_us; 0: not set */
-	unsigned list;  /* the one it is in, if it is set */
+	uint64_t at_us;                    /* clock_now_us; 0: not set */
+	unsigned list;                     /* the one it is in, if it is set */
+	struct http_deadline_timer *timer; /* or this, if it is out of all order */
 };
 
 TAILQ_HEAD(http_deadline_list, http_deadline);
@@ -41,6 +44,13 @@ void http_deadlines_done(struct http_deadlines *deadlines);
 
 /* Sets it anew, into this list. Never fails: without memory for the timer, it comes late. */
 void http_deadlines_set(struct http_deadlines *deadlines, struct http_deadline *deadline, unsigned list);
+
+/*
+ * The same, but it comes at `at_us`, if that is earlier. It has a timer of its own then, as it would be out of order
+ * in its list; so this is for few, or not for long. Without memory for that, it comes when all others of its list do.
+ */
+void http_deadlines_set_at(
+	struct http_deadlines *deadlines, struct http_deadline *deadline, unsigned list, uint64_t at_us);
 
 /* It isn't set any more. */
 void http_deadlines_unset(struct http_deadlines *deadlines, struct http_deadline *deadline);

@@ -8,7 +8,9 @@
 #include <assert.h>
 #include <errno.h>
 
-_Static_assert(HTTP_ENDING_NONE == 0 && HTTP_ENDING_AGREED == 1 && HTTP_ENDING_OURS == 2,
+_Static_assert(HTTP_ENDING_NONE == 0 && HTTP_ENDING_AGREED == 1 && HTTP_ENDING_OURS == 2 &&
+		       HTTP_PHASE_NEW == 0 && HTTP_PHASE_IDLE == 1 && HTTP_PHASE_HEAD == 2 &&
+		       HTTP_PHASE_BODY == 3 && HTTP_PHASE_SEND == 5,
 	"another version of this program may be at the other end");
 
 int
@@ -31,6 +33,8 @@ http_handoff_freeze(struct http_connection *connection, struct http_handoff *ret
 		.file_left = output->file >= 0 ? output->left : 0,
 		.requests = connection->requests,
 		.ending = connection->ending,
+		.phase = connection->client_phase,
+		.due_us = connection->client_due_us,
 		.continued = connection->continued,
 	};
 	return 0;
@@ -40,8 +44,7 @@ void
 http_handoff_thaw(struct http_connection *connection)
 {
 	assert(connection->phase == HTTP_PHASE_FROZEN);
-	connection->phase = HTTP_PHASE_NEW;
-	http_connection_wake(connection, EV_READ);
+	http_connection_thaw(connection);
 }
 
 void
@@ -54,6 +57,16 @@ http_handoff_forget(struct http_connection *connection)
 static bool
 is_state(const struct http_handoff *state)
 {
+	switch (state->phase) {
+	case HTTP_PHASE_NEW:
+	case HTTP_PHASE_IDLE:
+	case HTTP_PHASE_HEAD:
+	case HTTP_PHASE_BODY:
+	case HTTP_PHASE_SEND:
+		break;
+	default:
+		return false;
+	}
 	if (state->ending > HTTP_ENDING_OURS || state->file_offset < 0)
 		return false;
 	return (state->file >= 0) == (state->file_left > 0);
@@ -85,6 +98,8 @@ http_handoff_adopt(
 	connection->requests = state->requests;
 	connection->ending = (enum http_ending)state->ending;
 	connection->continued = state->continued;
+	connection->client_phase = (enum http_phase)state->phase;
+	connection->client_due_us = state->due_us;
 	*ret = connection;
 	return 0;
 }

@@ -27,6 +27,8 @@ struct http_handoff {
 	uint64_t file_left;
 	uint64_t requests; /* served on this connection so far */
 	unsigned ending;   /* 0 … 2: of a number to be kept, see enum http_ending */
+	unsigned phase;    /* what its deadline is for: likewise, see enum http_phase; 0: nothing */
+	uint64_t due_us;   /* and until when, on CLOCK_MONOTONIC; 0: there was no limit */
 	bool continued; /* "100 Continue" has been said to the request that `input` begins with, or is in `output` */
 };
 

@@ -22,8 +22,19 @@ struct http_limits {
 	uint64_t idle_us;   /* from a reply to the next request */
 	uint64_t send_us;   /* between any two bytes of a reply that the client takes */
 	uint64_t linger_us; /* from our last byte to its last one */
+	uint64_t grace_us;  /* from http_connection_retire to another request */
 
 	size_t linger_bytes; /* what it may send meanwhile; it is thrown away */
+
+	/* For a server beside which something else must go on undisturbed. */
+	unsigned turn_requests; /* of one connection, before others have their turn */
+	int priority;           /* of all its events, -1: the event base's default */
+	/*
+	 * After its work (of the processor) the server rests so many times as long; 0: never. Connections wait for their turn
+	 * meanwhile, first come first served. So many microseconds of rest may be owed at a time.
+	 */
+	unsigned rest;
+	uint64_t rest_credit_us;
 };
 
 /* The parser library counts in 32 bits, and gives up at 80 KiB. */
@@ -44,7 +55,10 @@ http_limits_init(struct http_limits *limits)
 		.idle_us = 75000000,
 		.send_us = 30000000,
 		.linger_us = 2000000,
+		.grace_us = 1000000,
 		.linger_bytes = 4 * 1024 * 1024,
+		.turn_requests = 32,
+		.priority = -1,
 	};
 }
 

@@ -15,4 +15,5 @@ src_libhttp_a_SOURCES = \
 	src/http/request.c src/http/request.h \
 	src/http/server.c src/http/server.h \
 	src/http/status.c src/http/status.h \
-	src/http/target.c src/http/target.h
+	src/http/target.c src/http/target.h \
+	src/http/turn_queue.c src/http/turn_queue.h

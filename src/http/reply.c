@@ -113,7 +113,7 @@ end_head(struct http_connection *connection)
 	if (connection->ending == HTTP_ENDING_NONE && !connection->keep_alive)
 		connection->ending = HTTP_ENDING_AGREED;
 	else if (connection->ending == HTTP_ENDING_NONE &&
-		 (server->draining || (max > 0 && connection->requests >= max)))
+		 (server->draining || connection->retiring || (max > 0 && connection->requests >= max)))
 		connection->ending = HTTP_ENDING_OURS;
 	if (connection->ending != HTTP_ENDING_NONE)
 		http_reply_put(connection, HTTP_TEXT("Connection: close\r\n\r\n"));

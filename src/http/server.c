@@ -8,14 +8,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
-_Static_assert(HTTP_PHASE_FROZEN < HTTP_DEADLINE_LISTS, "each phase has its list of deadlines");
+_Static_assert(HTTP_PHASE_GRACE < HTTP_DEADLINE_LISTS, "each phase has its list of deadlines");
 
 static bool
 limits_make_sense(const struct http_limits *limits)
 {
 	return limits->max_head >= 256 && limits->max_head <= HTTP_HEAD_MAX &&
 	       limits->max_fields <= HTTP_FIELDS_MAX && limits->max_unsent > 0 &&
-	       limits->max_body <= SIZE_MAX / 8;
+	       limits->max_body <= SIZE_MAX / 8 && limits->turn_requests > 0;
 }
 
 /* Those of NEW, ANSWER and FROZEN stay 0: they have no deadline. */
@@ -30,6 +30,7 @@ set_timeouts(struct http_server *server)
 	timeout_us[HTTP_PHASE_BODY] = limits->body_us;
 	timeout_us[HTTP_PHASE_SEND] = limits->send_us;
 	timeout_us[HTTP_PHASE_LINGER] = limits->linger_us;
+	timeout_us[HTTP_PHASE_GRACE] = limits->grace_us;
 }
 
 static int
@@ -41,6 +42,11 @@ server_init(struct http_server *server, struct event_base *base, const struct ht
 	server->base = base;
 	server->limits = *limits;
 	set_timeouts(server);
+	if (r == 0)
+		r = http_turn_queue_init(&server->turns, base, limits, http_connection_take_turn);
+	if (r == 0 && limits->priority >= 0 &&
+		event_priority_set(&server->deadlines.timer, limits->priority) < 0)
+		r = -EINVAL;
 	if (r == 0)
 		r = http_buffer_reserve(&server->spare_input, HTTP_BUFFER_FIRST);
 	if (r == 0)
@@ -81,18 +87,31 @@ http_server_free(struct http_server *server)
 	while ((connection = TAILQ_FIRST(&server->connections))) /* frozen ones */
 		http_connection_free(connection);
 	http_deadlines_done(&server->deadlines);
+	http_turn_queue_done(&server->turns);
 	http_buffer_free(&server->spare_input);
 	http_buffer_free(&server->spare_output);
 	free(server);
 }
 
 int
-http_server_accept(struct http_server *server, int fd)
+http_server_add(struct http_server *server, int fd, struct http_connection **ret)
 {
 	struct http_connection *connection = NULL;
 	int r = http_connection_new(server, fd, &connection);
 
-	return r < 0 ? r : http_connection_begin(connection);
+	if (r == 0)
+		r = http_connection_begin(connection);
+	if (r == 0)
+		*ret = connection;
+	return r;
+}
+
+int
+http_server_accept(struct http_server *server, int fd)
+{
+	struct http_connection *connection;
+
+	return http_server_add(server, fd, &connection);
 }
 
 void

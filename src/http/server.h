@@ -44,6 +44,10 @@ struct http_handler {
 	 * may be tried again, right here. NULL: never mind.
 	 */
 	void (*on_released)(struct http_connection *connection, void *arg);
+	/* The layer has answered in the handler's place. NULL: never mind. */
+	void (*on_refused)(struct http_connection *connection, int status, void *arg);
+	/* So many bytes were received, or sent. NULL: never mind. */
+	void (*on_traffic)(uint64_t received, uint64_t sent, void *arg);
 };
 
 /* Only grow. */
@@ -52,6 +56,7 @@ struct http_stats {
 	uint64_t refused;        /* answered by the layer itself: bad ones, and those over a limit */
 	uint64_t timeouts;       /* deadlines that passed, but for those of idle connections */
 	uint64_t received, sent; /* bytes */
+	uint64_t delayed;        /* turns that had to wait for a rest: see http_limits */
 };
 
 /* `handler` must stay; `limits` is copied. NULL: no memory, or limits that make no sense (errno is EINVAL). */
@@ -66,6 +71,9 @@ void http_server_free(struct http_server *server);
  * 0; or negative errno, and the descriptor is the caller's still.
  */
 int http_server_accept(struct http_server *server, int fd);
+
+/* The same, with the connection in *ret, which is the caller's to use until on_closed. */
+int http_server_add(struct http_server *server, int fd, struct http_connection **ret);
 
 /* From now on each reply is its connection's last, and says so. Connections without a request stay open. */
 void http_server_drain(struct http_server *server);
@@ -90,6 +98,19 @@ const struct http_stats *http_server_stats(const struct http_server *server);
  * forgotten.
  */
 void http_connection_cut(struct http_connection *connection);
+
+/* The same at once: on_closed is called before this returns. Not from a handler. */
+void http_connection_close(struct http_connection *connection);
+
+/*
+ * Brings it to its end politely: a reply from now on is the last and says so; and where no request has begun, one can
+ * come within limits.grace_us, and is served. Then our FIN goes. Not from a handler. on_closed may be called before
+ * this returns.
+ */
+void http_connection_retire(struct http_connection *connection);
+
+/* Would the client miss something if it ended now: the rest of a reply, or the reply to what it has sent of a request? */
+bool http_connection_owes(const struct http_connection *connection);
 
 int http_connection_fd(const struct http_connection *connection);
 

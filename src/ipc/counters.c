@@ -26,6 +26,7 @@ counters_name(enum counter counter)
 		[COUNTER_HANDED_OUT] = "handed_out",
 		[COUNTER_RECEIVED] = "received",
 		[COUNTER_SENT] = "sent",
+		[COUNTER_LOST] = "lost",
 	};
 
 	return names[counter];

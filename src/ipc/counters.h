@@ -25,6 +25,7 @@ enum counter {
 	COUNTER_HANDED_OUT,  /* connections that another worker took over */
 	COUNTER_RECEIVED,    /* bytes from clients */
 	COUNTER_SENT,        /* bytes to clients */
+	COUNTER_LOST,        /* requests that were under way on connections closed by force */
 	COUNTER_COUNT
 };
 

@@ -25,7 +25,6 @@ struct checker {
 	size_t n_before; /* problems that were there already */
 	checker_fn *on_done;
 	void *arg;
-	pid_t pid;
 	int pidfd;
 	int output_fd;
 	struct line_reader reader;
@@ -135,10 +134,11 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 }
 
 static int
-start_process(struct checker *c, const struct generation *generation)
+start_process(const char *program, const struct generation *generation, struct checker_process *ret)
 {
-	const char *const argv[] = { c->program, "--check", NULL };
+	const char *const argv[] = { program, "--check", NULL };
 	int ends[2], r;
+	pid_t pid;
 	struct spawn spawn = {
 		.argv = argv,
 		.listener_names = "",
@@ -153,11 +153,11 @@ start_process(struct checker *c, const struct generation *generation)
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
-	c->output_fd = ends[0];
+	ret->output_fd = ends[0];
 	spawn.stdout_fd = ends[1];
 	r = fd_set_nonblock(ends[0], true);
 	if (r == 0)
-		r = spawn_process(&spawn, &c->pid, &c->pidfd);
+		r = spawn_process(&spawn, &pid, &ret->pidfd);
 	close(ends[1]);
 	return r;
 }
@@ -178,32 +178,56 @@ make_events(struct checker *c, struct event_base *base)
 	return 0;
 }
 
+static void
+kill_and_reap(int pidfd)
+{
+	if (pidfd < 0)
+		return;
+	pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+	waitid(P_PIDFD, (id_t)pidfd, NULL, WEXITED);
+}
+
 struct checker *
-checker_start(struct event_base *base, const char *program, const struct generation *generation,
+checker_watch(struct event_base *base, const char *program, struct checker_process process,
 	struct problems *problems, checker_fn *on_done, void *arg)
 {
 	struct checker *c = calloc(1, sizeof(*c));
 	int r;
 
-	if (!c)
+	if (!c) {
+		kill_and_reap(process.pidfd);
+		fd_close(&process.pidfd);
+		fd_close(&process.output_fd);
 		return NULL;
+	}
 	*c = (struct checker){ .program = program,
 		.problems = problems,
 		.n_before = problems->n,
 		.on_done = on_done,
 		.arg = arg,
-		.pidfd = -1,
-		.output_fd = -1 };
+		.pidfd = process.pidfd,
+		.output_fd = process.output_fd };
 	line_reader_init(&c->reader);
-	r = start_process(c, generation);
+	r = make_events(c, base);
 	if (r == 0)
-		r = make_events(c, base);
-	if (r < 0) {
-		checker_cancel(c);
-		errno = -r;
-		return NULL;
-	}
-	return c;
+		return c;
+	checker_cancel(c);
+	errno = -r;
+	return NULL;
+}
+
+struct checker *
+checker_start(struct event_base *base, const char *program, const struct generation *generation,
+	struct problems *problems, checker_fn *on_done, void *arg)
+{
+	struct checker_process process = { -1, -1 };
+	int r = start_process(program, generation, &process);
+
+	if (r == 0)
+		return checker_watch(base, program, process, problems, on_done, arg);
+	fd_close(&process.output_fd);
+	errno = -r;
+	return NULL;
 }
 
 void
@@ -211,9 +235,6 @@ checker_cancel(struct checker *c)
 {
 	if (!c)
 		return;
-	if (c->pidfd >= 0) {
-		pidfd_send_signal(c->pidfd, SIGKILL, NULL, 0);
-		waitid(P_PIDFD, (id_t)c->pidfd, NULL, WEXITED);
-	}
+	kill_and_reap(c->pidfd);
 	checker_free(c);
 }

@@ -27,6 +27,15 @@ typedef void checker_fn(void *arg);
 struct checker *checker_start(struct event_base *base, const char *program,
 	const struct generation *generation, struct problems *problems, checker_fn *on_done, void *arg);
 
+/* A child that checks something: what it says is on the pipe, which doesn't block. */
+struct checker_process {
+	int pidfd, output_fd;
+};
+
+/* The same for any child; takes its descriptors, and the child. Each line that it says is a problem. */
+struct checker *checker_watch(struct event_base *base, const char *program, struct checker_process process,
+	struct problems *problems, checker_fn *on_done, void *arg);
+
 /* Before on_done: kills it, waits for its end, frees it; on_done is not called. NULL is fine. */
 void checker_cancel(struct checker *checker);
 

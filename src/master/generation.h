@@ -6,6 +6,7 @@
 #define MASTER_GENERATION_H
 
 #include "config/config.h"
+#include "master/heritage.h"
 #include "master/identity.h"
 #include "master/listener.h"
 
@@ -15,9 +16,9 @@ struct generation {
 	unsigned refs;
 	uint64_t number; /* from 1; 0 while it is being prepared */
 	struct config *config;
-	uint64_t loaded_us; /* clock_now_us */
-	char sha256[65];    /* of the text, in hexadecimal */
-	int config_fd;      /* sealed memfd with the configuration's text */
+	uint64_t loaded_wall_us; /* clock_wall_us */
+	char sha256[65];         /* of the text, in hexadecimal */
+	int config_fd;           /* sealed memfd with the configuration's text */
 	struct identity identity;
 	char **addresses; /* of config->listen[], as listeners are found by */
 };
@@ -41,5 +42,8 @@ const struct config_listen *generation_find_listen(const struct generation *gene
  * an address that is in it covers that (see listener.h).
  */
 bool generation_serves(const struct generation *generation, const struct listener *listener);
+/* For the master's heritage. The one that was saved, with one reference; NULL when it can't be. */
+json_t *generation_save(struct heritage *heritage, const struct generation *generation);
+struct generation *generation_load(struct heritage *heritage, const json_t *json);
 
 #endif

@@ -267,6 +267,42 @@ listener_open(const struct config_listen *spec, unsigned n, bool late, const str
 	return NULL;
 }
 
+/*
+ * The path leads nowhere, or to somebody else's socket: another one of ours takes its place. Workers that are there serve the
+ * old one, whose clients they have, until they leave.
+ */
+static int
+renew_unix(struct listener *listener, const struct config_listen *spec)
+{
+	ino_t inode;
+	int fd, r = reserve(listener, 2);
+
+	if (r < 0)
+		return r;
+	fd = unix_socket_listen(spec, &inode);
+	if (fd < 0)
+		return fd;
+	log_event(LOG_NOTICE, EVENT_LISTENER, NULL, "%s was removed or replaced by somebody: bound anew",
+		listener->address);
+	listener->lost_inode = listener->inode;
+	listener->inode = inode;
+	listener->live[listener->n_fd] = true;
+	listener->fd[listener->n_fd++] = fd;
+	return 0;
+}
+
+static bool
+grow_unix(struct listener *listener, const struct config_listen *spec, struct problems *problems)
+{
+	int r = 0;
+
+	if (listener->n_fd == 1 && !unix_socket_is_there(listener->path, listener->inode))
+		r = renew_unix(listener, spec);
+	if (r < 0)
+		add_problem(problems, spec, listener->address, r);
+	return r == 0;
+}
+
 bool
 listener_grow(
 	struct listener *listener, const struct config_listen *spec, unsigned n, struct problems *problems)
@@ -274,6 +310,8 @@ listener_grow(
 	unsigned before = listener->n_fd;
 	int r;
 
+	if (listener->kind == CONFIG_LISTEN_UNIX)
+		return grow_unix(listener, spec, problems);
 	if (listener->kind != CONFIG_LISTEN_TCP || before >= n)
 		return true;
 	/* what joins must get nothing until it is served, so the present sockets are chosen first */
@@ -290,6 +328,11 @@ listener_grow(
 void
 listener_shrink(struct listener *listener, unsigned n)
 {
+	if (listener->kind == CONFIG_LISTEN_UNIX && n == 1 && listener->n_fd == 2) {
+		unix_socket_unlink(listener->path, listener->inode);
+		listener->inode = listener->lost_inode;
+		fd_close(&listener->fd[--listener->n_fd]);
+	}
 	if (listener->kind != CONFIG_LISTEN_TCP)
 		return;
 	/* from the top: closing any other would give its index to the last */
@@ -297,11 +340,22 @@ listener_shrink(struct listener *listener, unsigned n)
 		fd_close(&listener->fd[--listener->n_fd]);
 }
 
+/* Who connected to the path's former socket is with the workers, which have it too. */
+static void
+forget_lost(struct listener *listener)
+{
+	if (listener->kind != CONFIG_LISTEN_UNIX || listener->n_fd < 2)
+		return;
+	fd_close(&listener->fd[0]);
+	listener->fd[0] = listener->fd[--listener->n_fd];
+}
+
 void
 listener_apply(struct listener *listener, const struct config_listen *spec)
 {
 	int r = 0;
 
+	forget_lost(listener);
 	if (listener->kind == CONFIG_LISTEN_UNIX)
 		r = unix_socket_set_access(listener->path, spec);
 	/* on a listening socket, listen only sets the backlog */
@@ -378,5 +432,116 @@ listener_find(const struct listener_list *list, const char *address)
 	TAILQ_FOREACH(listener, list, entry)
 		if (strcmp(listener->address, address) == 0)
 			return listener;
+	return NULL;
+}
+
+/* ---- heritage ---- */
+
+static const struct heritage_field fields[] = {
+	HERITAGE_STRING(struct listener, address),
+	HERITAGE_NUMBER(struct listener, kind, CONFIG_LISTEN_SYSTEMD),
+	HERITAGE_NUMBER(struct listener, port, UINT16_MAX),
+	HERITAGE_NUMBER(struct listener, where.kind, CONFIG_LISTEN_SYSTEMD),
+	HERITAGE_STRING(struct listener, where.address),
+	HERITAGE_NUMBER(struct listener, where.port, UINT16_MAX),
+	HERITAGE_BOOL(struct listener, where.ipv6_only),
+	HERITAGE_BOOL(struct listener, covered),
+	HERITAGE_NUMBER(struct listener, n_committed, CONFIG_WORKERS_MAX),
+	HERITAGE_BOOL(struct listener, has_selector),
+	HERITAGE_NUMBER(struct listener, backlog, INT_MAX),
+	HERITAGE_BOOL(struct listener, listening),
+	HERITAGE_STRING(struct listener, path),
+	HERITAGE_NUMBER(struct listener, inode, UINT64_MAX),
+	HERITAGE_BOOL(struct listener, borrowed),
+	HERITAGE_REST("sockets"), /* each { fd, live }; a borrowed one by its place among those passed */
+	HERITAGE_END,
+};
+
+/* A socket, with the selector's choice. */
+struct socket_state {
+	int fd;
+	unsigned place; /* instead, when it is borrowed */
+	bool live;
+};
+
+static const struct heritage_field socket_fields[] = {
+	HERITAGE_FD(struct socket_state, fd),
+	HERITAGE_BOOL(struct socket_state, live),
+	HERITAGE_END,
+};
+
+static const struct heritage_field borrowed_fields[] = {
+	HERITAGE_NUMBER(struct socket_state, place, UINT32_MAX),
+	HERITAGE_BOOL(struct socket_state, live),
+	HERITAGE_END,
+};
+
+json_t *
+listener_save(struct heritage *h, const struct listener *listener, const struct listen_fds *passed)
+{
+	json_t *json = heritage_save(h, fields, listener), *sockets = json_array();
+
+	for (unsigned i = 0; i < listener->n_fd; i++) {
+		struct socket_state s = { .fd = listener->fd[i], .live = listener->live[i] };
+
+		while (listener->borrowed && passed->fd[s.place].fd != s.fd)
+			s.place++;
+		heritage_add(h, sockets,
+			heritage_save(h, listener->borrowed ? borrowed_fields : socket_fields, &s));
+	}
+	heritage_set(h, json, "sockets", sockets);
+	return json;
+}
+
+static bool
+load_sockets(
+	struct heritage *h, struct listener *listener, const json_t *sockets, const struct listen_fds *passed)
+{
+	size_t n = json_array_size(sockets), max = listener->borrowed ? passed->n : CONFIG_WORKERS_MAX;
+
+	if (n == 0 || n > max || reserve(listener, (unsigned)n) < 0)
+		return heritage_refuse(h, "%s has no sockets, or too many", listener->address);
+	for (size_t i = 0; i < n; i++) {
+		struct socket_state s = { .fd = -1 };
+
+		if (!heritage_load(h, listener->borrowed ? borrowed_fields : socket_fields,
+			    json_array_get(sockets, i), &s))
+			return false;
+		if (listener->borrowed && s.place >= passed->n)
+			return heritage_refuse(h, "%s has a socket that nobody passed", listener->address);
+		listener->live[i] = s.live;
+		listener->fd[i] = listener->borrowed ? passed->fd[s.place].fd : s.fd;
+		listener->n_fd++;
+	}
+	return true;
+}
+
+static bool
+is_sound(const struct listener *listener)
+{
+	return listener->address && (listener->kind == CONFIG_LISTEN_UNIX) == (listener->path != NULL) &&
+	       (listener->kind == CONFIG_LISTEN_SYSTEMD) == listener->borrowed;
+}
+
+struct listener *
+listener_load(struct heritage *h, const json_t *json, const struct listen_fds *passed)
+{
+	struct listener *listener = calloc(1, sizeof(*listener));
+	bool good;
+
+	if (!listener) {
+		heritage_refuse(h, "out of memory");
+		return NULL;
+	}
+	good = heritage_load(h, fields, json, listener) &&
+	       (is_sound(listener) || heritage_refuse(h, "a listener is not what it seems")) &&
+	       load_sockets(h, listener, json_object_get(json, "sockets"), passed);
+	if (h->trial) { /* the path is its owner's */
+		free(listener->path);
+		listener->path = NULL;
+	}
+	if (good)
+		return listener;
+	listener_close(listener);
 	return NULL;
 }

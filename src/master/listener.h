@@ -15,6 +15,7 @@
 
 #include "config/config.h"
 #include "config/problem.h"
+#include "master/heritage.h"
 #include "systemd/listen_fds.h"
 
 #include <stdbool.h>
@@ -41,7 +42,8 @@ struct listener {
 	bool listening; /* tcp: what is bound also listens; else it waits for listener_begin */
 	char *path;     /* unix: to be unlinked at the end, if it is still ours: */
 	ino_t inode;
-	bool borrowed; /* systemd's: closed by whoever holds the list */
+	ino_t lost_inode; /* unix, while there are two sockets: fd[0], which the path led to once */
+	bool borrowed;    /* systemd's: closed by whoever holds the list */
 };
 
 TAILQ_HEAD(listener_list, listener);
@@ -57,21 +59,22 @@ struct listener *listener_open(const struct config_listen *spec, unsigned n, boo
 	const struct listener_list *others, const struct listen_fds *passed, struct problems *problems);
 
 /*
- * Sees to it that there are at least n sockets (TCP). False when that fails, with the reason in `problems`;
- * then nothing has changed.
+ * Sees to it that there are at least n sockets (TCP), or that the path leads to one of ours (UNIX): where somebody has removed
+ * it, another socket is bound there beside the one that is served, and workers get both. False when that fails, with the
+ * reason in `problems`; then nothing has changed.
  */
 bool listener_grow(
 	struct listener *listener, const struct config_listen *spec, unsigned n, struct problems *problems);
 
 /*
- * Closes the topmost sockets above n (TCP): for those that have never had a connection, after a reload that
+ * Closes the topmost sockets above n (TCP, UNIX): for those that have never had a connection, after a reload that
  * was taken back.
  */
 void listener_shrink(struct listener *listener, unsigned n);
 
 /*
- * Applies what may change on an open address: backlog; mode and owner of a UNIX path. What fails is logged,
- * and stays as it was.
+ * Applies what may change on an open address: backlog; mode and owner of a UNIX path, of which only the socket is kept that the
+ * path leads to. What fails is logged, and stays as it was.
  */
 void listener_apply(struct listener *listener, const struct config_listen *spec);
 
@@ -92,6 +95,14 @@ void listener_hide(struct listener *listener);
 
 /* Closes the sockets, unlinks the path if it is still ours. NULL is fine. */
 void listener_close(struct listener *listener);
+
+/*
+ * For the master's heritage; `passed` is what systemd gave us. NULL when it can't be loaded.
+ */
+json_t *listener_save(
+	struct heritage *heritage, const struct listener *listener, const struct listen_fds *passed);
+struct listener *listener_load(
+	struct heritage *heritage, const json_t *json, const struct listen_fds *passed);
 
 /* The one with that address, or NULL. */
 struct listener *listener_find(const struct listener_list *list, const char *address);

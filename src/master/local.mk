@@ -1,16 +1,22 @@
 # Layer "master": the pool of workers, rolls and reloads. Above: base, ipc, config, systemd. No service code.
 noinst_LIBRARIES += src/libmaster.a
+src_libmaster_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 src_libmaster_a_SOURCES = \
 	src/master/candidate.c src/master/candidate.h \
 	src/master/checker.c src/master/checker.h \
 	src/master/generation.c src/master/generation.h \
 	src/master/heirs.c src/master/heirs.h \
+	src/master/heritage.c src/master/heritage.h \
 	src/master/identity.c src/master/identity.h \
+	src/master/inventory.c src/master/inventory.h \
 	src/master/listener.c src/master/listener.h \
 	src/master/log_event.c src/master/log_event.h \
+	src/master/loop.c src/master/loop.h \
 	src/master/master.c src/master/master.h \
 	src/master/pool.c src/master/pool.h \
+	src/master/pool_heritage.c src/master/pool_heritage.h \
 	src/master/recycle.c src/master/recycle.h \
+	src/master/reexec.c src/master/reexec.h \
 	src/master/reload.c src/master/reload.h \
 	src/master/report.c src/master/report.h \
 	src/master/roll_rule.c src/master/roll_rule.h \
@@ -19,6 +25,8 @@ src_libmaster_a_SOURCES = \
 	src/master/slot_rule.c src/master/slot_rule.h \
 	src/master/spawn.c src/master/spawn.h \
 	src/master/upstreams.c src/master/upstreams.h \
+	src/master/stray.c src/master/stray.h \
+	src/master/trial.c src/master/trial.h \
 	src/master/unix_socket.c src/master/unix_socket.h \
 	src/master/wish.c src/master/wish.h \
 	src/master/worker.c src/master/worker.h \

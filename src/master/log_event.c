@@ -36,6 +36,10 @@ static const struct {
 	[EVENT_WORKER_STATUS] = { "worker-status", "1431be4926a94ccdab9ff2cc9aa1558c" },
 	[EVENT_SLOT_BACKOFF] = { "slot-backoff", "6b632accfd9747be9569c3973d82ac6f" },
 	[EVENT_LISTENER] = { "listener", "99df24350aae43f9ae032d8d31e266f3" },
+	[EVENT_REEXEC_ASKED] = { "reexec-asked", "8453ac97084d034deaf8807b2437b0a1" },
+	[EVENT_REEXEC_STARTED] = { "reexec-started", "a4cda3962f96d6f489e472b2f83869dd" },
+	[EVENT_REEXEC_DONE] = { "reexec-done", "4fcbf398739412a25724626d19360eb6" },
+	[EVENT_REEXEC_FAILED] = { "reexec-failed", "a667743ba3ca20c23fe545563f849875" },
 	[EVENT_STATUS] = { "status", "6bbaed7da64b4b60b84b0dc5257b37c3" },
 };
 

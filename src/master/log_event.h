@@ -30,6 +30,10 @@ enum log_event {
 	EVENT_WORKER_STATUS,    /* a worker's own words */
 	EVENT_SLOT_BACKOFF,     /* a slot waits before it starts a worker again */
 	EVENT_LISTENER,         /* an address is opened or closed */
+	EVENT_REEXEC_ASKED,     /* another program is to take the master's place */
+	EVENT_REEXEC_STARTED,   /* it has passed its trial, and does */
+	EVENT_REEXEC_DONE,      /* it has */
+	EVENT_REEXEC_FAILED,    /* it can't, the old one goes on */
 	EVENT_STATUS,           /* one line of the answer to SIGUSR1 */
 	EVENT_COUNT
 };

@@ -6,11 +6,18 @@
 #include "master/master.h"
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
+#include "master/inventory.h"
 #include "master/log_event.h"
+#include "master/loop.h"
+#include "master/pool_heritage.h"
 #include "master/recycle.h"
+#include "master/reexec.h"
 #include "master/reload.h"
 #include "master/report.h"
+#include "master/stray.h"
+#include "master/trial.h"
 #include "master/wish.h"
 #include "systemd/journal.h"
 #include "systemd/listen_fds.h"
@@ -24,11 +31,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #define EXTEND_INTERVAL_US (5 * US_PER_SEC) /* how often systemd hears that a reload or stop is under way … */
 #define EXTEND_US          (30 * US_PER_SEC) /* … and what it then allows at least */
+#define LEAVE_TIMEOUT_US   (US_PER_SEC / 2)  /* how long the last words may take */
 
 struct master;
 
@@ -43,6 +52,7 @@ static void on_hup(struct master *m, const char *name);
 static void on_term(struct master *m, const char *name);
 static void on_quit(struct master *m, const char *name);
 static void on_usr1(struct master *m, const char *name);
+static void on_usr2(struct master *m, const char *name);
 static void on_ttin(struct master *m, const char *name);
 static void on_ttou(struct master *m, const char *name);
 
@@ -52,6 +62,7 @@ static const struct master_signal signals[] = {
 	{ SIGINT, "SIGINT", on_term },
 	{ SIGQUIT, "SIGQUIT", on_quit },
 	{ SIGUSR1, "SIGUSR1", on_usr1 },
+	{ SIGUSR2, "SIGUSR2", on_usr2 },
 	{ SIGTTIN, "SIGTTIN", on_ttin },
 	{ SIGTTOU, "SIGTTOU", on_ttou },
 };
@@ -68,11 +79,14 @@ struct master {
 	struct reload reload;
 	struct wish hup, ttin, ttou;
 	struct recycle recycle;
+	struct reexec reexec;
+	struct stray_list strays;
 	struct event *on_lame_duck; /* while a stop still accepts */
 	enum master_state state;    /* written by enter_state alone */
-	uint64_t started_us;
+	uint64_t started_us, started_wall_us;
 	int exit_status;
-	struct event *on_signal[N_SIGNALS];
+	int signal_fd; /* the signals stay blocked: one that comes while another image takes over waits for it */
+	struct event *on_signal;
 	struct event *on_watchdog; /* NULL: nobody watches */
 	struct event *on_extend;   /* while reloading or stopping */
 };
@@ -85,6 +99,7 @@ master_report(const struct master *m)
 	return (struct report){
 		.state = m->state,
 		.started_us = m->started_us,
+		.started_wall_us = m->started_wall_us,
 		.pool = m->pool,
 		.last_reload = &m->reload.last,
 	};
@@ -266,16 +281,22 @@ on_change(struct pool *pool, void *arg)
 	report_status(m);
 	/* a request that came while the pool was at work */
 	reload_resume(&m->reload);
+	reexec_resume(&m->reexec);
 }
 
 static void
 on_empty(struct pool *pool, void *arg)
 {
+	struct timeval timeout = clock_timeval(LEAVE_TIMEOUT_US);
 	struct master *m = arg;
 
 	(void)pool;
 	log_event(LOG_NOTICE, EVENT_DAEMON_STOPPED, NULL, "stopped");
-	event_base_loopbreak(m->base);
+	event_base_loopexit(m->base, &timeout);
+	if (m->extension)
+		m->extension->leave(m->extension->arg);
+	else
+		event_base_loopbreak(m->base);
 }
 
 /* ---- what the reload tells ---- */
@@ -295,6 +316,8 @@ on_reload_end(struct reload *reload, void *arg)
 	(void)reload;
 	if (m->state == MASTER_RELOADING)
 		enter_state(m, MASTER_RUNNING);
+	recycle_go_on(&m->recycle);
+	reexec_resume(&m->reexec);
 }
 
 /* ---- signals ---- */
@@ -344,6 +367,7 @@ stop(struct master *m, const char *name)
 	enter_state(m, MASTER_STOPPING);
 	candidate_done(&m->first);
 	reload_cancel(&m->reload);
+	reexec_cancel(&m->reexec);
 	if (lame_duck_us == 0) {
 		pool_stop(m->pool);
 		return;
@@ -410,14 +434,30 @@ on_usr1(struct master *m, const char *name)
 	report_log(&report);
 }
 
-/* event: a signal */
 static void
-on_signal(evutil_socket_t number, short what, void *arg)
+on_usr2(struct master *m, const char *name)
 {
-	(void)what;
+	if (m->state != MASTER_STOPPING)
+		reexec_ask(&m->reexec, name);
+}
+
+static void
+handle_signal(struct master *m, int number)
+{
 	for (size_t i = 0; i < N_SIGNALS; i++)
 		if (signals[i].number == number)
-			signals[i].handle(arg, signals[i].name);
+			signals[i].handle(m, signals[i].name);
+}
+
+/* event: signals; each waits once at most, so this ends */
+static void
+on_signal(evutil_socket_t fd, short what, void *arg)
+{
+	struct signalfd_siginfo info;
+
+	(void)what;
+	for (size_t i = 0; i < N_SIGNALS && read(fd, &info, sizeof(info)) == sizeof(info); i++)
+		handle_signal(arg, (int)info.ssi_signo);
 }
 
 static void
@@ -432,14 +472,15 @@ void
 master_block_signals(void)
 {
 	struct sigaction ignore = { .sa_handler = SIG_IGN }, def = { .sa_handler = SIG_DFL };
-	/* not used, but their default would end the daemon */
-	static const int unused[] = { SIGPIPE, SIGUSR2 };
 	sigset_t set;
 
 	signal_set(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	for (size_t i = 0; i < sizeof(unused) / sizeof(unused[0]); i++)
-		sigaction(unused[i], &ignore, NULL);
+	/* what a parent ignores is for us all the same */
+	for (size_t i = 0; i < N_SIGNALS; i++)
+		sigaction(signals[i].number, &def, NULL);
+	/* not used, but its default would end the daemon */
+	sigaction(SIGPIPE, &ignore, NULL);
 	/* where a parent ignores it, the kernel reaps our children and their status is lost */
 	sigaction(SIGCHLD, &def, NULL);
 }
@@ -471,26 +512,12 @@ catch_signals(struct master *m)
 {
 	sigset_t set;
 
-	for (size_t i = 0; i < N_SIGNALS; i++) {
-		m->on_signal[i] = evsignal_new(m->base, signals[i].number, on_signal, m);
-		if (!m->on_signal[i] || event_add(m->on_signal[i], NULL) < 0)
-			return false;
-	}
 	signal_set(&set);
-	return sigprocmask(SIG_UNBLOCK, &set, NULL) == 0;
-}
-
-static struct event_base *
-make_base(void)
-{
-	struct event_config *config = event_config_new();
-	struct event_base *base = NULL;
-
-	if (config && event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV | EVENT_BASE_FLAG_NOLOCK) == 0)
-		base = event_base_new_with_config(config);
-	if (config)
-		event_config_free(config);
-	return base;
+	m->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (m->signal_fd < 0)
+		return false;
+	m->on_signal = event_new(m->base, m->signal_fd, EV_READ | EV_PERSIST, on_signal, m);
+	return m->on_signal && event_add(m->on_signal, NULL) == 0;
 }
 
 /*
@@ -525,6 +552,152 @@ hold_standard(void)
 	return 0;
 }
 
+/* ---- re-exec ---- */
+
+/* Where everything is that another image goes on with. */
+static struct inventory
+inventory_of(struct master *m)
+{
+	return (struct inventory){
+		.pool = m->pool,
+		.passed = &m->passed,
+		.reload = &m->reload,
+		.recycle = &m->recycle,
+		.extension = m->extension,
+		.own = { .started_us = m->started_us,
+			.started_wall_us = m->started_wall_us,
+			.begun_us = clock_now_us(),
+			.open_files = m->pool->host.open_files,
+			.program = m->reexec.program },
+	};
+}
+
+static bool
+is_quiet(void *arg)
+{
+	const struct master *m = arg;
+
+	return m->state == MASTER_RUNNING && reload_is_idle(&m->reload) && pool_is_quiet(m->pool);
+}
+
+static const char *
+fingerprint(void *arg)
+{
+	const struct master *m = arg;
+
+	return m->pool->running->sha256;
+}
+
+static json_t *
+save(struct heritage *heritage, bool trial, void *arg)
+{
+	const struct inventory inventory = inventory_of(arg);
+
+	return inventory_save(heritage, &inventory, trial);
+}
+
+/* To systemd it looks like a reload. */
+static void
+on_leave(void *arg)
+{
+	notify_watchdog();
+	enter_state(arg, MASTER_RELOADING);
+}
+
+static void
+on_return(void *arg)
+{
+	struct master *m = arg;
+
+	if (m->extension)
+		m->extension->resume(m->extension->arg);
+	enter_state(m, MASTER_RUNNING);
+}
+
+static bool
+init_reexec(struct master *m)
+{
+	const struct reexec_host host = {
+		.base = m->base,
+		.argv = m->options->argv,
+		.is_quiet = is_quiet,
+		.fingerprint = fingerprint,
+		.save = save,
+		.on_leave = on_leave,
+		.on_return = on_return,
+		.arg = m,
+	};
+
+	LIST_INIT(&m->strays);
+	return reexec_init(&m->reexec, &host, m->options->program ? strdup(m->options->program) : NULL) == 0;
+}
+
+static bool
+is_worker(pid_t pid, void *arg)
+{
+	const struct pool *pool = arg;
+
+	for (unsigned i = 0; i < pool->n_slots; i++) {
+		const struct slot *slot = pool->slot[i];
+
+		if ((slot->incumbent && slot->incumbent->pid == pid) ||
+			(slot->successor && slot->successor->pid == pid))
+			return true;
+	}
+	return false;
+}
+
+/* What was described applies; who is interested is told. */
+static void
+go_on(struct master *m, const struct inventory_own *own)
+{
+	const struct generation *running = m->pool->running;
+
+	m->started_us = own->started_us;
+	m->started_wall_us = own->started_wall_us;
+	/* our own limit was raised by the image before */
+	m->pool->host.open_files = m->pool->slot_host.workers.open_files = own->open_files;
+	use_log_options(m, running->config);
+	recycle_apply(&m->recycle, running->config);
+	stray_find(&m->strays, m->base, is_worker, m->pool);
+	enter_state(m, MASTER_RUNNING);
+	log_event(LOG_NOTICE, EVENT_REEXEC_DONE, &(struct event_about){ .generation = running->number },
+		"re-exec: gracefuld " PACKAGE_VERSION " goes on: generation %" PRIu64
+		", %u workers ready, after %.1f ms",
+		running->number, pool_count(m->pool).ready,
+		(double)(clock_now_us() - own->begun_us) / (double)US_PER_MS);
+}
+
+/* The image before this one has left its state. False: it can't be taken over, and the workers leave by themselves. */
+static bool
+take_over(struct master *m)
+{
+	struct heritage heritage = { 0 };
+	json_t *json = heritage_open(&heritage, m->options->state_fd);
+	struct inventory inventory = inventory_of(m);
+	bool good;
+
+	notify_watchdog(); /* its timer begins anew */
+	inventory.own.program = NULL;
+	good = json && inventory_load(&heritage, json, &inventory, m);
+	json_decref(json);
+	if (inventory.own.program) {
+		free(m->reexec.program);
+		m->reexec.program = inventory.own.program;
+	}
+	if (good && identity_drop_capabilities() == 0) {
+		go_on(m, &inventory.own);
+		return true;
+	}
+	log_event(LOG_ERR, EVENT_DAEMON_FAILED, NULL, "cannot take over: %s",
+		*heritage.error ? heritage.error : strerror(errno));
+	notify_errno(EIO);
+	pool_discard(m->pool);
+	m->pool = NULL;
+	m->exit_status = EX_SOFTWARE;
+	return false;
+}
+
 static bool
 master_init(struct master *m, const struct master_options *options, const struct master_extension *extension)
 {
@@ -539,8 +712,14 @@ master_init(struct master *m, const struct master_options *options, const struct
 		.arg = m,
 	};
 
-	*m = (struct master){ .options = options, .extension = extension, .started_us = clock_now_us() };
-	m->base = pool_host.base = make_base();
+	*m = (struct master){
+		.options = options,
+		.extension = extension,
+		.started_us = clock_now_us(),
+		.started_wall_us = clock_wall_us(),
+		.signal_fd = -1,
+	};
+	m->base = pool_host.base = loop_new();
 	m->pool = m->base ? pool_new(&pool_host) : NULL;
 	if (!m->pool)
 		return false;
@@ -559,8 +738,8 @@ master_init(struct master *m, const struct master_options *options, const struct
 	m->on_extend = event_new(m->base, -1, EV_PERSIST, on_extend, m);
 	m->on_lame_duck = evtimer_new(m->base, on_lame_duck, m);
 	return m->on_extend && m->on_lame_duck &&
-	       recycle_init(&m->recycle, m->base, m->pool, &m->reload) == 0 && start_watchdog(m) &&
-	       catch_signals(m);
+	       recycle_init(&m->recycle, m->base, m->pool, &m->reload) == 0 && init_reexec(m) &&
+	       start_watchdog(m) && catch_signals(m);
 }
 
 static void
@@ -572,9 +751,11 @@ master_done(struct master *m)
 	reload_done(&m->reload);
 	pool_free(m->pool);
 	listen_fds_done(&m->passed);
-	for (size_t i = 0; i < N_SIGNALS; i++)
-		if (m->on_signal[i])
-			event_free(m->on_signal[i]);
+	if (m->on_signal)
+		event_free(m->on_signal);
+	fd_close(&m->signal_fd);
+	reexec_done(&m->reexec);
+	stray_done(&m->strays);
 	if (m->on_watchdog)
 		event_free(m->on_watchdog);
 	recycle_done(&m->recycle);
@@ -584,6 +765,23 @@ master_done(struct master *m)
 		event_free(m->on_lame_duck);
 	if (m->base)
 		event_base_free(m->base);
+}
+
+static void
+begin(struct master *m)
+{
+	int r;
+
+	log_event(LOG_NOTICE, EVENT_DAEMON_STARTED, NULL,
+		"gracefuld " PACKAGE_VERSION " started: configuration %s", m->options->config_path);
+	r = listen_fds_take(&m->passed);
+	if (r == 0)
+		r = identity_drop_capabilities();
+	if (r < 0)
+		fail_start(m, EX_OSERR, strerror(-r));
+	else
+		candidate_start(&m->first, m->base, m->options->worker_program, m->options->config_path,
+			on_first_candidate, m);
 }
 
 int
@@ -603,17 +801,10 @@ master_run(const struct master_options *options, const struct master_extension *
 		master_done(&m);
 		return EX_OSERR;
 	}
-	log_event(LOG_NOTICE, EVENT_DAEMON_STARTED, NULL,
-		"gracefuld " PACKAGE_VERSION " started: configuration %s", options->config_path);
-	r = listen_fds_take(&m.passed);
-	if (r == 0)
-		r = identity_drop_capabilities();
-	if (r < 0)
-		fail_start(&m, EX_OSERR, strerror(-r));
-	else
-		candidate_start(&m.first, m.base, options->worker_program, options->config_path,
-			on_first_candidate, &m);
-	event_base_dispatch(m.base);
+	if (options->state_fd < 0)
+		begin(&m);
+	if (options->state_fd < 0 || take_over(&m))
+		event_base_dispatch(m.base);
 	r = m.exit_status;
 	master_done(&m);
 	return r;
@@ -632,7 +823,7 @@ int
 master_check(const struct master_options *options)
 {
 	struct candidate candidate;
-	struct event_base *base = hold_standard() == 0 ? make_base() : NULL;
+	struct event_base *base = hold_standard() == 0 ? loop_new() : NULL;
 	int r = EX_OK;
 
 	if (!base)
@@ -649,4 +840,50 @@ master_check(const struct master_options *options)
 	candidate_done(&candidate);
 	event_base_free(base);
 	return r;
+}
+
+/* ---- --check-state ---- */
+
+/* False with the reason in `heritage`. */
+static bool
+check_state(const struct master_options *options, const struct master_extension *extension,
+	struct heritage *heritage, struct event_base *base)
+{
+	struct listen_fds passed = { 0 };
+	struct recycle recycle = { 0 };
+	struct reload reload = { 0 };
+	const struct pool_host host = { .base = base, .program = options->worker_program, .passed = &passed };
+	struct inventory inventory = {
+		.pool = base ? pool_new(&host) : NULL,
+		.passed = &passed,
+		.reload = &reload,
+		.recycle = &recycle,
+		.extension = extension,
+	};
+	json_t *json = heritage_open(heritage, options->state_fd);
+	bool good = inventory.pool && json && inventory_load(heritage, json, &inventory, NULL);
+
+	json_decref(json);
+	free(inventory.own.program);
+	reload_init(&reload);
+	reload_done(&reload);
+	if (inventory.pool)
+		pool_discard(inventory.pool);
+	listen_fds_done(&passed);
+	return good;
+}
+
+int
+master_check_state(const struct master_options *options, const struct master_extension *extension)
+{
+	struct event_base *base = hold_standard() == 0 ? loop_new() : NULL;
+	struct heritage heritage = { .trial = true };
+	bool good = check_state(options, extension, &heritage, base);
+
+	puts(good ? TRIAL_ANSWER : *heritage.error ? heritage.error : "out of memory");
+	if (extension)
+		extension->done(extension->arg);
+	if (base)
+		event_base_free(base);
+	return good ? EX_OK : EX_DATAERR;
 }

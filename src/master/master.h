@@ -10,6 +10,8 @@
 
 #include <stdbool.h>
 
+struct heritage;
+struct json_t;
 struct master;
 
 /* The command line. */
@@ -17,6 +19,10 @@ struct master_options {
 	const char *config_path;
 	const char *worker_program;
 	int log_level; /* -1: as configured */
+	/* For a re-exec: the path of this program, from the root on (NULL: not known), and its arguments. */
+	const char *program;
+	char *const *argv;
+	int state_fd; /* where the state is that another image has left in this process; -1: there was none */
 };
 
 /*
@@ -31,6 +37,21 @@ struct master_extension {
 	void (*commit)(void *arg);
 	/* It does not: what was prepared is given up. */
 	void (*discard)(void *arg);
+	/*
+	 * The last worker has gone: says what is to be said yet, and then ends the event loop (event_base_loopbreak), which
+	 * also ends by itself before long.
+	 */
+	void (*leave)(void *arg);
+	/*
+	 * The master is about to be replaced in place: describes what the extension's successor needs to go on, for heritage.h, and
+	 * stops, unless it is for a `trial`. NULL: no memory.
+	 */
+	struct json_t *(*save)(struct heritage *heritage, bool trial, void *arg);
+	/* It was not: goes on. */
+	void (*resume)(void *arg);
+	/* Goes on where another has stopped, instead of the first prepare. In a trial there is no master. */
+	bool (*restore)(
+		struct master *master, struct heritage *heritage, const struct json_t *json, void *arg);
 	/* The daemon ends; nothing of the master's may be used any more. */
 	void (*done)(void *arg);
 	void *arg;
@@ -49,6 +70,12 @@ int master_run(const struct master_options *options, const struct master_extensi
  * or another of sysexits(3).
  */
 int master_check(const struct master_options *options);
+
+/*
+ * Looks whether the state in options->state_fd could be taken over, touching nothing, and says so on standard output (trial.h).
+ * Returns 0, or 65 (EX_DATAERR).
+ */
+int master_check_state(const struct master_options *options, const struct master_extension *extension);
 
 /* ---- for the extension ---- */
 

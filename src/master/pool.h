@@ -71,6 +71,7 @@ struct pool {
 	unsigned n_accepted;
 	uint64_t exits[WORKER_ENDS]; /* of workers, by their end */
 	uint64_t losses;             /* connections that died with their worker */
+	struct pace talk;            /* of all workers' messages */
 	struct event *on_wake;
 	bool stopping;
 };

@@ -18,8 +18,9 @@
 uint64_t
 recycle_limit(uint64_t limit, unsigned jitter, unsigned dice)
 {
-	/* limits are below 2^50, so the product fits */
-	uint64_t less = limit / 100 * jitter * dice / DICE_MAX;
+	/* in two parts: limits reach 2^50, and the product would not fit */
+	uint64_t share = (uint64_t)jitter * dice, whole = 100 * DICE_MAX;
+	uint64_t less = limit / whole * share + limit % whole * share / whole;
 
 	return limit > less ? limit - less : 1;
 }
@@ -50,6 +51,9 @@ is_due(struct worker *w, const struct config *live)
 	unsigned jitter = live->recycle.jitter;
 	uint64_t age = clock_now_us() - w->started_us;
 
+	/* whatever the limits are, a worker has its time */
+	if (age < RECYCLE_INTERVAL_US)
+		return false;
 	if (live->recycle.age_us > 0 && age >= recycle_limit(live->recycle.age_us, jitter, w->dice))
 		return true;
 	if (live->recycle.requests > 0 &&
@@ -59,19 +63,21 @@ is_due(struct worker *w, const struct config *live)
 	       resident(w->pid) >= recycle_limit(live->recycle.memory, jitter, w->dice);
 }
 
-/* The oldest of those that are due, so that all have their turn even where they are due again at once. NULL: none is. */
+/* One that is due, beginning behind the last one, so that all have their turn even where they are due again at once. NULL: none is. */
 static const struct worker *
-find_due(const struct pool *pool, const struct config *live)
+find_due(struct recycle *r, const struct config *live)
 {
-	const struct worker *oldest = NULL;
+	const struct pool *pool = r->pool;
 
 	for (unsigned i = 0; i < pool->n_slots; i++) {
-		struct worker *w = slot_ready_worker(pool->slot[i], NULL);
+		struct worker *w = slot_ready_worker(pool->slot[(r->next_slot + i) % pool->n_slots], NULL);
 
-		if (w && (!oldest || w->started_us < oldest->started_us) && is_due(w, live))
-			oldest = w;
+		if (w && is_due(w, live)) {
+			r->next_slot = w->slot + 1;
+			return w;
+		}
 	}
-	return oldest;
+	return NULL;
 }
 
 /* One that is still there after it was to be replaced has a successor that fails: that is not tried every second. */
@@ -88,7 +94,7 @@ replace(struct recycle *r, const struct worker *w)
 		&(struct reload_request){ .kind = RELOAD_RESTART, .origin = "recycling", .slot = w->slot });
 }
 
-/* event: a second has passed */
+/* event: a second has passed, or one was replaced */
 static void
 on_time(evutil_socket_t fd, short what, void *arg)
 {
@@ -97,9 +103,10 @@ on_time(evutil_socket_t fd, short what, void *arg)
 	const struct worker *due;
 
 	(void)fd, (void)what;
-	if (!live || r->pool->roll.state != ROLL_IDLE || r->reload->under_way || r->pool->stopping)
+	if (!live || !event_pending(r->on_time, EV_TIMEOUT, NULL) || r->pool->roll.state != ROLL_IDLE ||
+		r->reload->under_way || r->pool->stopping)
 		return;
-	due = find_due(r->pool, live);
+	due = find_due(r, live);
 	if (due)
 		replace(r, due);
 }
@@ -110,6 +117,16 @@ recycle_init(struct recycle *r, struct event_base *base, struct pool *pool, stru
 	*r = (struct recycle){ .pool = pool, .reload = reload };
 	r->on_time = event_new(base, -1, EV_PERSIST, on_time, r);
 	return r->on_time ? 0 : -ENOMEM;
+}
+
+void
+recycle_go_on(struct recycle *r)
+{
+	const struct reload *reload = r->reload;
+
+	/* after one that failed there is a pause, lest it fail without pause */
+	if (reload->kind == RELOAD_RESTART && reload->next.verdict == VERDICT_APPLIED)
+		event_active(r->on_time, EV_TIMEOUT, 0);
 }
 
 void

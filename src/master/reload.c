@@ -10,6 +10,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LOG_RELOAD(r, level, event, fmt, ...)                                                           \
@@ -253,7 +254,9 @@ begin(struct reload *r)
 	r->under_way = true;
 	r->must_roll = false;
 	r->id++;
-	r->next = (struct outcome){ .id = r->id, .started_us = clock_now_us() };
+	r->next = (struct outcome){
+		.id = r->id, .started_us = clock_now_us(), .started_wall_us = clock_wall_us()
+	};
 	problems_init(&r->candidate.problems);
 	first = take_waiting(r);
 	wish = *first;
@@ -302,7 +305,7 @@ static const char closed_text[] = "the daemon stops";
 static void
 refuse(const struct reload *r, struct reload_request *request)
 {
-	struct outcome none = { .verdict = VERDICT_REJECTED, .started_us = clock_now_us() };
+	struct outcome none = { .verdict = VERDICT_REJECTED, .started_wall_us = clock_wall_us() };
 
 	snprintf(none.error, sizeof(none.error), "%s", closed_text);
 	if (r->pool->running)
@@ -366,6 +369,12 @@ reload_withdraw(struct reload *r, struct reload_request *request)
 		TAILQ_REMOVE(&r->waiting, request, entry);
 }
 
+bool
+reload_is_idle(const struct reload *r)
+{
+	return !r->under_way && TAILQ_EMPTY(&r->waiting) && !r->closed;
+}
+
 void
 reload_resume(struct reload *r)
 {
@@ -417,4 +426,87 @@ reload_cancel(struct reload *r)
 		problems_add(&r->candidate.problems, NULL, 0, "%s", closed_text);
 		reject(r);
 	}
+}
+
+/* ---- heritage ---- */
+
+static const struct heritage_field fields[] = {
+	HERITAGE_NUMBER(struct reload, id, UINT64_MAX),
+	HERITAGE_NUMBERS(struct reload, verdicts),
+	HERITAGE_REST("last"),
+	HERITAGE_END,
+};
+
+static const struct heritage_field outcome_fields[] = {
+	HERITAGE_NUMBER(struct outcome, id, UINT64_MAX),
+	HERITAGE_NUMBER(struct outcome, verdict, VERDICT_REVERTED),
+	HERITAGE_NUMBER(struct outcome, generation, UINT64_MAX),
+	HERITAGE_TEXT(struct outcome, error),
+	HERITAGE_NUMBER(struct outcome, started_us, UINT64_MAX),
+	HERITAGE_NUMBER(struct outcome, started_wall_us, UINT64_MAX),
+	HERITAGE_NUMBER(struct outcome, duration_us, UINT64_MAX),
+	HERITAGE_NUMBER(struct outcome, finished, UINT64_MAX),
+	HERITAGE_NUMBER(struct outcome, handed, UINT64_MAX),
+	HERITAGE_NUMBER(struct outcome, cut, UINT64_MAX),
+	HERITAGE_REST("changes"), /* those that are kept; and how many there were */
+	HERITAGE_REST("n_changes"),
+	HERITAGE_REST("problems"),
+	HERITAGE_REST("n_problems"),
+	HERITAGE_END,
+};
+
+static json_t *
+save_problems(struct heritage *h, const struct problems *problems)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < problems_kept(problems); i++)
+		heritage_add(h, array, heritage_bytes(problems->text[i], strlen(problems->text[i])));
+	return array;
+}
+
+json_t *
+reload_save(struct heritage *h, const struct reload *r)
+{
+	json_t *json = heritage_save(h, fields, r), *last = heritage_save(h, outcome_fields, &r->last);
+
+	heritage_set(h, last, "changes", save_problems(h, &r->last.changes));
+	heritage_set(h, last, "n_changes", json_integer((json_int_t)r->last.changes.n));
+	heritage_set(h, last, "problems", save_problems(h, &r->last.problems));
+	heritage_set(h, last, "n_problems", json_integer((json_int_t)r->last.problems.n));
+	heritage_set(h, json, "last", last);
+	return json;
+}
+
+static bool
+load_problems(struct heritage *h, const json_t *array, const json_t *n, struct problems *problems)
+{
+	size_t kept = json_array_size(array);
+
+	if (!json_is_array(array) || kept > PROBLEMS_MAX || !json_is_integer(n) ||
+		json_integer_value(n) < (json_int_t)kept)
+		return heritage_refuse(h, "the outcome of a reload is none");
+	for (size_t i = 0; i < kept; i++) {
+		size_t len;
+		char *text = heritage_load_bytes(json_array_get(array, i), &len);
+
+		if (!text)
+			return heritage_refuse(h, "the outcome of a reload is none");
+		problems_add(problems, NULL, 0, "%s", text);
+		free(text);
+	}
+	problems->n = (size_t)json_integer_value(n);
+	return true;
+}
+
+bool
+reload_load(struct heritage *h, const json_t *json, struct reload *r)
+{
+	const json_t *last = json_object_get(json, "last");
+
+	return heritage_load(h, fields, json, r) && heritage_load(h, outcome_fields, last, &r->last) &&
+	       load_problems(h, json_object_get(last, "changes"), json_object_get(last, "n_changes"),
+		       &r->last.changes) &&
+	       load_problems(h, json_object_get(last, "problems"), json_object_get(last, "n_problems"),
+		       &r->last.problems);
 }

@@ -29,9 +29,10 @@ enum verdict {
 struct outcome {
 	uint64_t id; /* of the reload, from 1 */
 	enum verdict verdict;
-	uint64_t generation; /* that serves now */
-	char error[512];     /* the first problem, or who was lost and how; "" when applied */
-	uint64_t started_us, duration_us;
+	uint64_t generation;              /* that serves now */
+	char error[512];                  /* the first problem, or who was lost and how; "" when applied */
+	uint64_t started_us, duration_us; /* clock_now_us */
+	uint64_t started_wall_us;         /* clock_wall_us */
 	uint64_t finished, handed, cut;
 	struct problems changes;  /* "workers: 2 -> 4" */
 	struct problems problems; /* why it was rejected */
@@ -116,6 +117,13 @@ void reload_on_roll_end(struct reload *reload, enum roll_result result);
 
 /* The daemon stops: what is under way ends without effect, everybody is told. To be followed by pool_stop. */
 void reload_cancel(struct reload *reload);
+
+/* Nobody waits, nothing is under way, and the daemon does not stop. */
+bool reload_is_idle(const struct reload *reload);
+
+/* For the master's heritage, of an idle one. False when it can't be loaded. */
+json_t *reload_save(struct heritage *heritage, const struct reload *reload);
+bool reload_load(struct heritage *heritage, const json_t *json, struct reload *reload);
 
 /* "applied", "unchanged", "rejected", "reverted"; "none" */
 const char *verdict_name(enum verdict verdict);

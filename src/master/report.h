@@ -19,7 +19,7 @@ enum master_state {
 /* What there is to report of. */
 struct report {
 	enum master_state state;
-	uint64_t started_us;
+	uint64_t started_us, started_wall_us; /* clock_now_us, clock_wall_us */
 	const struct pool *pool;
 	const struct outcome *last_reload;
 };

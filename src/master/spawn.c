@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "ipc/contract.h"
 #include "ipc/message.h"
+#include "master/heritage.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,6 +35,7 @@ static const char *const withheld[] = {
 	CONTRACT_ENV_HANDOFF_FD,
 	CONTRACT_ENV_SLOT,
 	CONTRACT_ENV_GENERATION,
+	HERITAGE_ENV,
 	"NOTIFY_SOCKET",
 	"WATCHDOG_PID",
 	"WATCHDOG_USEC",
@@ -242,8 +244,8 @@ run_child(const struct spawn *spawn, struct environment *env)
 }
 
 /*
- * Forks a child in which all signals are blocked. Until it has put the handlers back to their defaults, it has the master's, and they
- * write into a pipe that both share: a SIGTERM to a worker that was just born would stop the master.
+ * Forks a child in which all signals are blocked: one that comes before it is what it is to be waits until then. (The master has no
+ * handlers, which would write into a pipe that both share: a SIGTERM to a worker that was just born would stop the master.)
  */
 static pid_t
 fork_quietly(void)

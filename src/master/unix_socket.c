@@ -106,11 +106,18 @@ unix_socket_listen(const struct config_listen *spec, ino_t *ret_inode)
 	return take_fd(&fd);
 }
 
-void
-unix_socket_unlink(const char *path, ino_t inode)
+bool
+unix_socket_is_there(const char *path, ino_t inode)
 {
 	struct stat st;
 
-	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == inode)
+	/* the number is nobody else's as long as we have the socket open, even when the path is gone */
+	return lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == inode;
+}
+
+void
+unix_socket_unlink(const char *path, ino_t inode)
+{
+	if (unix_socket_is_there(path, inode))
 		unlink(path);
 }

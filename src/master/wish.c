@@ -3,6 +3,8 @@
  */
 #include "master/wish.h"
 
+#include <stdlib.h>
+
 /* From here on nobody is interested; so the request is free for the next time. */
 static void
 on_begin(struct reload_request *request)
@@ -29,6 +31,9 @@ wish_ask(struct wish *wish, struct reload *reload, const struct reload_request *
 	if (wish->waits) {
 		if (what->kind == RELOAD_FILE)
 			reload_apply_live(reload);
+		/* two more is two more, also when the first has to wait */
+		if (abs(wish->request.delta + what->delta) <= CONFIG_WORKERS_MAX)
+			wish->request.delta += what->delta;
 		return;
 	}
 	wish->waits = true;

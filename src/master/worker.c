@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "ipc/contract.h"
 #include "master/log_event.h"
+#include "master/loop.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -212,6 +213,7 @@ forget_process(struct worker *w)
 	fd_close(&w->control_fd);
 	fd_close(&w->status_fd);
 	fd_close(&w->handoff_fd);
+	fd_close(&w->counters_fd);
 }
 
 /* The one writer of the state. */
@@ -419,15 +421,31 @@ read_status(struct worker *w)
 	return result;
 }
 
+/*
+ * Workers that talk without pause would keep the clients of the control socket from being heard, who come behind all
+ * else: what is too much goes on as one of them.
+ */
+static void
+heed_clients(struct worker *w, uint64_t worked_us)
+{
+	bool first = event_get_priority(w->on_status) == LOOP_PRIORITY_DEFAULT;
+	uint64_t owed_us = pace_work(w->host->talk, clock_now_us(), first ? worked_us : 0);
+
+	event_priority_set(w->on_status, owed_us > 0 ? LOOP_PRIORITY_CLIENTS : LOOP_PRIORITY_DEFAULT);
+}
+
 /* event: the status pipe */
 static void
 on_status(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
+	uint64_t began_us = clock_work_us();
+	enum line_reader_result result = read_status(w);
 
 	(void)fd, (void)what;
-	switch (read_status(w)) {
+	switch (result) {
 	case LINE_READER_AGAIN:
+		heed_clients(w, clock_work_us() - began_us);
 		break;
 	case LINE_READER_EOF:
 	case LINE_READER_ERROR:
@@ -670,7 +688,8 @@ worker_start(const struct worker_host *host, unsigned slot, struct generation *g
 			.pidfd = -1,
 			.control_fd = -1,
 			.status_fd = -1,
-			.handoff_fd = -1 };
+			.handoff_fd = -1,
+			.counters_fd = -1 };
 		line_reader_init(&w->reader);
 		r = ends_open(&ends);
 	}
@@ -683,6 +702,7 @@ worker_start(const struct worker_host *host, unsigned slot, struct generation *g
 	if (r == 0) {
 		w->status_fd = take_fd(&ends.status[0]);
 		w->handoff_fd = take_fd(&ends.handoff[0]);
+		w->counters_fd = take_fd(&ends.stats);
 		r = make_events(w);
 	}
 	ends_close(&ends);
@@ -704,6 +724,136 @@ worker_start(const struct worker_host *host, unsigned slot, struct generation *g
 	log_event(LOG_INFO, EVENT_WORKER_STATE, &about, "%s: new -> starting (%s)", worker_name(w, name),
 		reason);
 	return w;
+}
+
+/* ---- heritage ---- */
+
+static const struct heritage_field fields[] = {
+	HERITAGE_NUMBER(struct worker, slot, CONFIG_WORKERS_MAX - 1),
+	HERITAGE_NUMBER(struct worker, state, WORKER_EXITED - 1),
+	HERITAGE_NUMBER(struct worker, pid, INT_MAX),
+	HERITAGE_NUMBER(struct worker, dice, UINT8_MAX),
+	HERITAGE_FD(struct worker, pidfd),
+	HERITAGE_FD(struct worker, control_fd),
+	HERITAGE_FD(struct worker, status_fd),
+	HERITAGE_FD(struct worker, handoff_fd),
+	HERITAGE_FD(struct worker, counters_fd),
+	HERITAGE_NUMBER(struct worker, heir, INT_MAX),
+	HERITAGE_NUMBER(struct worker, started_us, UINT64_MAX),
+	HERITAGE_NUMBER(struct worker, state_since_us, UINT64_MAX),
+	HERITAGE_NUMBER(struct worker, ready_since_us, UINT64_MAX),
+	HERITAGE_NUMBER(struct worker, deadline_us, UINT64_MAX),
+	HERITAGE_BOOL(struct worker, said_hello),
+	HERITAGE_BOOL(struct worker, said_unknown),
+	HERITAGE_BOOL(struct worker, hung),
+	HERITAGE_BOOL(struct worker, stale),
+	HERITAGE_BOOL(struct worker, leaving_soon),
+	HERITAGE_BOOL(struct worker, failed),
+	HERITAGE_BOOL(struct worker, failure_counted),
+	HERITAGE_NUMBER(struct worker, end, WORKER_ENDS - 1),
+	HERITAGE_TEXT(struct worker, failure),
+	HERITAGE_TEXT(struct worker, status),
+	HERITAGE_NUMBERS(struct worker, seen),
+	HERITAGE_BOOL(struct worker, drained),
+	HERITAGE_NUMBER(struct worker, finished, UINT64_MAX),
+	HERITAGE_NUMBER(struct worker, handed, UINT64_MAX),
+	HERITAGE_NUMBER(struct worker, cut, UINT64_MAX),
+	HERITAGE_REST("generation"), /* its number; the pool's */
+	HERITAGE_REST("line"),       /* what has come of one that is not whole */
+	HERITAGE_REST("watched"),
+	HERITAGE_END,
+};
+
+/* Which of its events are set. */
+struct watched {
+	bool status, deadline, eof_grace;
+};
+
+static const struct heritage_field watched_fields[] = {
+	HERITAGE_BOOL(struct watched, status),
+	HERITAGE_BOOL(struct watched, deadline),
+	HERITAGE_BOOL(struct watched, eof_grace),
+	HERITAGE_END,
+};
+
+json_t *
+worker_save(struct heritage *h, const struct worker *w)
+{
+	const struct watched watched = {
+		.status = event_pending(w->on_status, EV_READ, NULL),
+		.deadline = event_pending(w->on_deadline, EV_TIMEOUT, NULL),
+		.eof_grace = event_pending(w->on_eof_grace, EV_TIMEOUT, NULL),
+	};
+	json_t *json = heritage_save(h, fields, w);
+
+	heritage_set(h, json, "generation", json_integer((json_int_t)w->generation->number));
+	/* once nothing is read any more, what is held is no line's beginning */
+	heritage_set(h, json, "line", heritage_bytes(w->reader.data, watched.status ? w->reader.len : 0));
+	heritage_set(h, json, "watched", heritage_save(h, watched_fields, &watched));
+	return json;
+}
+
+static bool
+load_line(struct heritage *h, const json_t *json, struct line_reader *reader)
+{
+	size_t len;
+	cleanup_free char *line = heritage_load_bytes(json, &len);
+
+	/* a full reader is at its end: there is no room to go on */
+	if (!line || len >= sizeof(reader->data))
+		return heritage_refuse(h, "a worker's line is none");
+	memcpy(reader->data, line, len);
+	reader->len = len;
+	return true;
+}
+
+/* One that has ended meanwhile makes its pidfd readable, and is found like any other. */
+static bool
+watch(struct heritage *h, struct worker *w, const struct watched *watched)
+{
+	uint64_t now = clock_now_us();
+	siginfo_t info;
+
+	if (waitid(P_PIDFD, (id_t)w->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+		return heritage_refuse(h, "worker %u is no child of this process", w->slot);
+	w->counters = counters_map(w->counters_fd);
+	if (!w->counters)
+		return heritage_refuse(h, "the counters of worker %u can't be read", w->slot);
+	if (make_events(w) < 0)
+		return heritage_refuse(h, "worker %u can't be watched", w->slot);
+	if (!watched->status)
+		event_del(w->on_status);
+	if (watched->deadline)
+		arm(w->on_deadline, w->deadline_us > now ? w->deadline_us - now : 1);
+	if (watched->eof_grace)
+		arm(w->on_eof_grace, WORKER_EOF_GRACE_US);
+	return true;
+}
+
+struct worker *
+worker_load(
+	struct heritage *h, const struct worker_host *host, struct generation *generation, const json_t *json)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+	struct watched watched;
+
+	if (!w) {
+		heritage_refuse(h, "out of memory");
+		return NULL;
+	}
+	*w = (struct worker){ .host = host,
+		.generation = generation_ref(generation),
+		.pidfd = -1,
+		.control_fd = -1,
+		.status_fd = -1,
+		.handoff_fd = -1,
+		.counters_fd = -1 };
+	if (heritage_load(h, fields, json, w) && load_line(h, json_object_get(json, "line"), &w->reader) &&
+		heritage_load(h, watched_fields, json_object_get(json, "watched"), &watched) &&
+		(h->trial || watch(h, w, &watched)))
+		return w;
+	worker_free(w);
+	return NULL;
 }
 
 void
@@ -798,6 +948,7 @@ worker_free(struct worker *w)
 	fd_close(&w->control_fd);
 	fd_close(&w->status_fd);
 	fd_close(&w->handoff_fd);
+	fd_close(&w->counters_fd);
 	counters_unmap(w->counters);
 	generation_unref(w->generation);
 	free(w);

@@ -8,6 +8,7 @@
 #ifndef MASTER_WORKER_H
 #define MASTER_WORKER_H
 
+#include "base/pace.h"
 #include "ipc/counters.h"
 #include "ipc/line_reader.h"
 #include "master/generation.h"
@@ -29,6 +30,9 @@
 #define WORKER_ABORT_TIMEOUT_US (2 * US_PER_SEC)
 /* A process that exits closes its pipe just before it can be reaped. */
 #define WORKER_EOF_GRACE_US (100 * US_PER_MS)
+/* All workers' messages together: half of a processor, before they come behind the rest. */
+#define WORKER_TALK_REST      1
+#define WORKER_TALK_CREDIT_US (20 * US_PER_MS)
 
 /* A deadline that comes so much too late tells of the master, not of the worker. */
 #define WORKER_LATENESS_US (1 * US_PER_SEC)
@@ -56,6 +60,7 @@ struct worker_host {
 	unsigned open_files;                /* where limits.open_files says nothing; 0: as the master's */
 	const struct config *live;          /* for what applies to what runs: drain_timeout, roll, restart */
 	struct upstream_records *upstreams; /* what workers tell of, and what they are told */
+	struct pace *talk;                  /* of all workers' messages */
 	void (*changed)(void *arg);         /* a worker has a new state */
 	void *arg;
 };
@@ -70,8 +75,9 @@ struct worker {
 	int pidfd;
 	int control_fd;
 	int status_fd;
-	int handoff_fd; /* the handoff channel: outboxes and inboxes go to it */
-	pid_t heir;     /* of the same slot, the last that was given its connections; 0: none */
+	int handoff_fd;  /* the handoff channel: outboxes and inboxes go to it */
+	pid_t heir;      /* of the same slot, the last that was given its connections; 0: none */
+	int counters_fd; /* of the page that `counters` maps */
 	struct line_reader reader;
 	struct event *on_exit;     /* pidfd */
 	struct event *on_status;   /* status pipe */
@@ -109,6 +115,14 @@ struct worker_sockets {
 /* Starts a worker for a slot of that generation. `reason` is logged. NULL when that fails, errno set. */
 struct worker *worker_start(const struct worker_host *host, unsigned slot, struct generation *generation,
 	const struct worker_sockets *sockets, const char *reason);
+
+/*
+ * For the master's heritage. What is loaded is watched from then on, with what is left of its times; in a trial not.
+ * NULL when it can't be.
+ */
+json_t *worker_save(struct heritage *heritage, const struct worker *worker);
+struct worker *worker_load(struct heritage *heritage, const struct worker_host *host,
+	struct generation *generation, const json_t *json);
 
 /* Tells it to drain, within the live drain_timeout. One that is not READY yet stops instead. */
 void worker_drain(struct worker *worker, const char *reason);

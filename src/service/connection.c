@@ -272,7 +272,11 @@ connection_of(struct service_connection *host)
 void
 connections_cut(struct service_connection *host)
 {
-	connection_close(connection_of(host), true);
+	struct connection *connection = connection_of(host);
+
+	if (connection->unsent)
+		counters_add(connection->all->host->counters, COUNTER_LOST, 1);
+	connection_close(connection, true);
 }
 
 /* ---- handing over ---- */

@@ -8,12 +8,10 @@
 #include "config/option.h"
 
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 typedef const struct service_ops *service_fn(void);
 
-static service_fn *const services[] = { service_hello, service_echo, service_proxy };
+static service_fn *const services[] = { service_hello, service_echo, service_http, service_proxy };
 
 const struct service_ops *
 service_find(const char *type)
@@ -72,12 +70,4 @@ service_check(const struct config *config, struct problems *problems)
 	else
 		config_add_problem(
 			config, "service.type", problems, "there is no service \"%s\"", config->service_type);
-}
-
-void
-service_close(const struct service_connection *connection, int fd)
-{
-	if (connection->lent)
-		shutdown(fd, SHUT_RDWR);
-	close(fd);
 }

@@ -43,6 +43,9 @@ struct service_connection {
  */
 void service_close(const struct service_connection *connection, int fd);
 
+/* The same without closing it, for a service whose descriptors are closed elsewhere, right behind this. */
+void service_hang_up(const struct service_connection *connection, int fd);
+
 /* What the worker offers to its service. Lives longer than the service does. */
 struct service_host {
 	struct event_base *base;

@@ -74,14 +74,12 @@ on_line(char *line, void *arg)
 	return r;
 }
 
-/* event: the pipe has something, or its end */
-static void
-on_readable(evutil_socket_t fd, short what, void *arg)
+void
+control_pipe_read(struct control_pipe *pipe)
 {
-	struct control_pipe *pipe = arg;
-
-	(void)what;
-	switch (line_reader_read(&pipe->reader, fd, on_line, pipe)) {
+	if (!event_pending(pipe->readable, EV_READ, NULL)) /* it has ended */
+		return;
+	switch (line_reader_read(&pipe->reader, event_get_fd(pipe->readable), on_line, pipe)) {
 	case LINE_READER_AGAIN:
 		return;
 	case LINE_READER_BAD:
@@ -96,6 +94,14 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	}
 	event_del(pipe->readable);
 	pipe->handler->on_end(pipe->arg);
+}
+
+/* event: the pipe has something, or its end */
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	control_pipe_read(arg);
 }
 
 struct control_pipe *

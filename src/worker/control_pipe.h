@@ -29,6 +29,9 @@ struct control_handler {
 struct control_pipe *control_pipe_new(
 	struct event_base *base, int fd, const struct control_handler *handler, void *arg);
 
+/* Takes what is in the pipe already, as from the event loop. */
+void control_pipe_read(struct control_pipe *pipe);
+
 /* NULL is fine. Not from within a handler. */
 void control_pipe_free(struct control_pipe *pipe);
 

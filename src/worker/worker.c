@@ -182,13 +182,21 @@ on_master_gone(void *arg)
 	}
 }
 
-/* event: SIGTERM */
+/*
+ * event: SIGTERM. What the master has to say is in the pipe before it sends the signal; when it has said nothing, it was
+ * somebody else, and the master is to know why this worker leaves.
+ */
 static void
 on_term(evutil_socket_t sig, short what, void *arg)
 {
+	struct worker *w = arg;
+
 	(void)sig;
 	(void)what;
-	worker_stop(arg);
+	control_pipe_read(w->control);
+	if (w->state == WORKER_SERVING)
+		status_pipe_failed(w->status, "stopped by SIGTERM");
+	worker_stop(w);
 }
 
 /*

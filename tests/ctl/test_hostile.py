@@ -1,5 +1,6 @@
 """Command line, and answers that no daemon would give: each ends in time, with an exit status that is told, and without harm."""
 
+import contextlib
 import json
 import os
 import re
@@ -10,7 +11,7 @@ import time
 
 import pytest
 from conftest import GRACEFULCTL, environment
-from fake_daemon import status
+from fake_daemon import FakeDaemon, status
 
 QUESTIONS = [["status"], ["status", "--json"], ["config"], ["diff"], ["reload"], ["scale", "2"], ["restart", "0"], ["events"], ["stop"]]
 
@@ -43,23 +44,43 @@ def test_file_that_is_no_socket_is_unavailable(run, socket_path):
         assert run("reload").returncode == 4
 
 
-def test_full_queue_is_unavailable(run, socket_path):
-    with socket.socket(socket.AF_UNIX) as full:
-        full.bind(socket_path)
-        full.listen(0)
-        waiting = []
-        while True:
-            waiting.append(socket.socket(socket.AF_UNIX))
-            waiting[-1].setblocking(False)
-            try:
-                waiting[-1].connect(socket_path)
-            except BlockingIOError:
-                break
-        done = run("reload")
-        assert (done.returncode, done.stdout) == (4, "")
-        assert done.stderr.endswith("its queue is full\n")
-        for sock in waiting:
-            sock.close()
+@pytest.fixture
+def full(socket_path):
+    """A socket whose queue has no place left, and how many are in there."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket(socket.AF_UNIX))
+        listener.bind(socket_path)
+        listener.listen(0)
+        n = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
+                waiting.setblocking(False)
+                waiting.connect(socket_path)
+                n += 1
+        yield listener, n
+
+
+@pytest.mark.usefixtures("full")
+def test_full_queue_is_unavailable(run):
+    done = run("reload")
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.endswith("its queue is full\n")
+
+
+def test_who_finds_the_queue_full_waits_for_a_place(begin, full):
+    listener, n = full
+    listener.settimeout(30)
+    process = begin("status", "--json")
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    for _ in range(n):
+        listener.accept()[0].close()
+    with listener.accept()[0] as sock:
+        FakeDaemon.read(sock).json(200, status())
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")
+    assert json.loads(out)["pid"] == 811
 
 
 @pytest.mark.skipif(os.geteuid() == 0 and not os.path.exists("/usr/bin/setpriv"), reason="needs setpriv (util-linux)")

@@ -65,7 +65,7 @@ def test_diff_says_what_changes_and_how(daemon, run, file):
     assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout.splitlines() == [
         "drain_timeout: 100s -> 1m (at once)",
-        "service.type: hello -> echo (by rolling the workers)",
+        "service.type: http -> echo (by rolling the workers)",
         "workers: 2 -> 4 (by rolling the workers)"]
     assert daemon.requests == ["GET /v1/config"]  # nothing is touched
 
@@ -89,6 +89,16 @@ def test_diff_refuses_to_guess_where_a_file_is(daemon, run, path):
     done = run("diff")
     assert (done.returncode, done.stdout) == (76, "")
     assert done.stderr == "gracefulctl: the daemon's file is not known by a full path: name FILE\n"
+
+
+@pytest.mark.skipif(not shutil.which("prlimit"), reason="needs prlimit (util-linux)")
+def test_diff_does_not_go_by_the_limits_of_its_own_shell(daemon, socket_path, file):
+    runs(daemon, "workers = 2;\n")
+    path = file("workers = 2;\nlimits : { open_files = 257; };\n")
+    done = subprocess.run(["prlimit", "--nofile=256:256", GRACEFULCTL, "-s", socket_path, "diff", path], capture_output=True,
+                          text=True, env=environment(), check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout == "limits.open_files: (none) -> 257 (by rolling the workers)\n"
 
 
 def test_diff_with_errors_in_the_file_prints_them_all(daemon, run, file):

@@ -35,6 +35,7 @@ STATE_LINE = re.compile(r"worker (\d+) gen (\d+) pid (\d+): (\w+) -> (\w+)(?: \(
 READY_LINE = re.compile(r"ready: generation (\d+), (\d+) workers? ready, listening on (.*)$")
 VERDICT_LINE = re.compile(
     r"reload (\d+): (?:(applied|reverted): |(rejected): \d+ errors?, )(.*)$")
+REEXEC_LINE = re.compile(r"re-exec: (?:gracefuld \S+ goes on: .*, after ([\d.]+) ms|refused: (.*); this program goes on)$")
 SANITIZER_LINE = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|: Assertion ")
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -425,8 +426,9 @@ class Daemon:
         return max(w for w in self.workers("ready") if w.slot == slot)
 
     def wait_settled(self, workers):
-        """Waits until just so many workers are there, all ready."""
-        wait_until(lambda: [w.state for w in self.workers()] == ["ready"] * workers, f"{workers} workers, all ready")
+        """Waits until just so many workers are there, one for each slot, all ready."""
+        wanted = [(slot, "ready") for slot in range(workers)]
+        wait_until(lambda: [(w.slot, w.state) for w in self.workers()] == wanted, f"{workers} workers, all ready")
 
     def line_after(self, pattern):
         """Waits for the line; the place in the log behind it."""
@@ -467,6 +469,17 @@ class Daemon:
         since = self.mark()
         self.hup()
         return self.wait_verdict(since)
+
+    def reexec(self):
+        """Lets another image of the master take over; waits until it does."""
+        since = self.mark()
+        self.send(signal.SIGUSR2)
+        return self.wait_reexec(since)
+
+    def wait_reexec(self, since):
+        match = self.wait_line(REEXEC_LINE, since=since)
+        assert match[1], match.string
+        return float(match[1])
 
     def wait_exit(self, timeout=DEADLINE):
         """Waits until it and all that it started have ended; returns its exit status."""

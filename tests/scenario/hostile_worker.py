@@ -5,9 +5,12 @@
 
 The plan is read anew by every process, so the plan of the day is that of the generation that starts now."""
 
+import fcntl
 import os
 import signal
+import struct
 import sys
+import termios
 
 
 def say(data):
@@ -46,6 +49,10 @@ def polite():
     """Serves nothing, but keeps to the contract; the messages of days to come are to be ignored."""
     say("hello 1 polite 0.1\nfrobnicate 3 apples\nfrobnicate 4 apples\nre")
     say("ady\nstatus all is \xe4\xf6\xfc well\n")
+    polite_end()
+
+
+def polite_end():
     for order in orders():
         if order.startswith("drain "):
             say("drained finished=0 handed=0 cut=0\n")
@@ -110,6 +117,13 @@ def flood():
     stay()
 
 
+def chatter():
+    """Serves nothing, and talks without pause."""
+    say("hello 1 chatter 0.1\nready\n")
+    while True:
+        say("alive\n" * 600)
+
+
 def close_status():
     os.close(int(os.environ["GRACEFULD_STATUS_FD"]))
     stay()
@@ -148,6 +162,19 @@ def gate():
     with open(os.path.join(DIRECTORY, "gate"), "rb", buffering=0) as fifo:
         fifo.read()
     real()
+
+
+def half_line():
+    """Is in the middle of a line until the test opens the gate, and the master has read the first half."""
+    hello()
+    say("ready\nstatus half")
+    fd = int(os.environ["GRACEFULD_STATUS_FD"])
+    while struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, bytes(4)))[0]:
+        os.sched_yield()
+    with open(os.path.join(DIRECTORY, "gate"), "rb", buffering=0) as fifo:
+        fifo.read()
+    say(" and half\n")
+    polite_end()
 
 
 def report():

@@ -29,6 +29,18 @@ def test_killed_worker_is_replaced(start, port, figure):
     figure(f"replaced after {min(took):.0f} to {max(took):.0f} ms")
 
 
+def test_worker_stopped_from_outside_is_replaced_and_the_log_says_why(start, port, figure):
+    daemon = start(config(port, restart=QUICK))
+    worker, since = daemon.worker(0), daemon.mark()
+    os.kill(worker.pid, signal.SIGTERM)
+    wait_replaced(daemon, worker, since)
+    daemon.wait_line(rf"pid {worker.pid}: \w+ -> exited \(status 0\)", since=since)
+    told = [line.partition(": ")[2] for line in daemon.log.lines[since:]]
+    figure(told)
+    assert f"worker 0 gen 1 pid {worker.pid}: ready -> stopping (failed: stopped by SIGTERM)" in told
+    assert not any("protocol" in line for line in told)
+
+
 def test_only_connections_of_the_killed_worker_are_lost(start, port, figure):
     """A killed worker takes with it what it held, and what waited in nobody else's queue goes on."""
     daemon = start(config(port, workers=2, restart=QUICK))

@@ -85,6 +85,23 @@ def test_counters_are_exact(start, port, figure):
     assert now['gracefuld_workers{state="ready"}'] == now["gracefuld_workers_wanted"] == 2
 
 
+def test_requests_that_are_lost_are_counted(start, port):
+    """Of two connections that are cut, one has sent half of a request. And what moves is no loss."""
+    http = {"service": {"type": "http", "idle_grace": 60}, "workers": 1}
+    daemon = start(config(port, **http))
+    with Client(port) as idle, Client(port) as half:
+        idle.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").receive(12)
+        half.send(b"GET / HTTP/1.1\r\nHos")
+        wait_until(lambda: half.server_pid(daemon.pids()), "it is accepted")
+        assert daemon.reload().word == "applied"
+        now = metrics(socket_of(daemon))
+        assert now["gracefuld_connections_handed_over_total"] == 2 and now["gracefuld_requests_lost_total"] == 0
+        verdict = daemon.reload(config(port, drain_timeout=0.2, roll={"handoff": False}, **http))
+        assert (verdict.handed_over, verdict.cut) == (0, 2), verdict
+    now = metrics(socket_of(daemon))
+    assert now["gracefuld_connections_cut_total"] == 2 and now["gracefuld_requests_lost_total"] == 1
+
+
 def test_gauges(start, port):
     daemon = start(config(port))
     with Client(port).ask(), Client(port).ask():

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from control import ctl, get
 from harness import Client, Load, assert_no_failure, config, load_text
 
 QUICK = {"delay": 0.01, "max_delay": 0.05}
@@ -51,6 +52,19 @@ def test_what_was_wrong_is_in_the_log(start, port, hostile, plan, shown):
     assert daemon.log.find(shown, since)
     long = [line for line in daemon.log.lines if len(line) > 3000]
     assert not long
+
+
+def test_worker_that_talks_without_pause_holds_up_nobody(start, port, hostile, figure):
+    """The control socket answers, and another reload replaces them: so many that the pipe of one or other is always full."""
+    daemon = start(config(port, workers=8, drain_timeout=1, roll={"parallel": 8}), worker=hostile.program)
+    hostile.plan("chatter")
+    assert daemon.reload().word == "applied"
+    for _ in range(20):
+        assert get(daemon)["generation"] == 2
+    hostile.plan("real")
+    status, text = ctl(daemon, "reload")
+    figure(text.strip().splitlines()[-1])
+    assert status == 0, text
 
 
 def test_unknown_message_is_logged_once_and_ignored(start, port, hostile):

@@ -38,6 +38,19 @@ def test_recycle_by_age(start, port, figure):
     assert any(re.search(r"started \(recycling\), slot [01]$", e["text"]) for e in events)
 
 
+def test_many_are_recycled_in_time(start, port, figure):
+    """One at a time, but not one a second: all are as old as each other, and none becomes much older than it may."""
+    daemon = start(config(port, workers=12, recycle={"age": 3, "jitter": 0}))
+    with ReadyCount(daemon) as ready:
+        left = lambda: [e for e in ready.events.seen() if e["event"] == "worker-state" and e["to"] == "draining"]  # noqa: E731
+        wait_until(lambda: len(left()) >= 12, "twelve recycled workers", timeout=60)
+        least, seconds = ready.least(), {e["time"].partition(".")[0] for e in left()[:12]}
+    figure(f"twelve left within {len(seconds)} of the clock's seconds; {least} of 12 ready at least")
+    assert {e["slot"] for e in left()[:12]} == set(range(12))
+    assert least == 12
+    assert len(seconds) < 12
+
+
 def test_recycle_by_requests(start, port, figure):
     daemon = start(config(port, recycle={"requests": 500, "jitter": 20}))
     check_recycling(daemon, port, figure, 2)

@@ -3,6 +3,7 @@
 import os
 import signal
 
+from control import ask, socket_of
 from harness import (VERDICT_LINE, Client, Load, Verdict, assert_no_failure, config, free_port, load_text, scaled,
                      wait_until)
 
@@ -214,6 +215,20 @@ def test_ttin_and_ttou_change_the_number_of_workers(start, port, figure):
         seen = load.result()
     figure(load_text(seen))
     assert_no_failure(seen)
+
+
+def test_ttin_that_has_to_wait_counts_each_time(start, port, hostile):
+    """While a reload is under way, whatever number of them comes."""
+    daemon = start(config(port, workers=1), worker=hostile.program)
+    hostile.plan("gate")
+    daemon.hup()
+    hostile.wait_held()
+    for number in (signal.SIGTTIN, signal.SIGTTIN, signal.SIGTTIN):
+        daemon.send(number)
+        assert ask(socket_of(daemon), "/healthz")[0] == 200  # signals go first, so it has been heard
+    hostile.plan("real")
+    hostile.open_gate()
+    daemon.wait_settled(4)
 
 
 def test_signals_to_workers_do_no_harm(start, port, figure):

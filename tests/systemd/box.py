@@ -44,6 +44,7 @@ class Box:
         self.dir = subprocess.run([SDBOX, "up", "--net", "host", "--owner", str(os.getpid()), "--max", "1200"],
                                   capture_output=True, text=True, check=True).stdout.strip()
         self.libexecdir = make_variable("libexecdir")
+        self.sbindir = make_variable("sbindir")
         self.sysconfdir = make_variable("sysconfdir")
         self.unitdir = make_variable("systemdsystemunitdir")
 

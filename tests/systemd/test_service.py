@@ -3,6 +3,7 @@
 import os
 import re
 import textwrap
+import time
 
 from box import BUILD
 from harness import Client, Load, assert_no_failure, config, free_port
@@ -99,6 +100,83 @@ def test_reload_takes_up_an_upgraded_worker(started, port):
     assert_no_failure(seen)
     assert {started.run("stat", "-L", "-c", "%i", f"/proc/{pid}/exe").strip() for pid in started.workers()} == {inode}
     assert started.show("MainPID") == master
+
+
+# -- another version of the daemon itself
+
+def upgrade(box):
+    """A package upgrade replaces the program, and says so to the main process; waits until it is done. Returns what the journal says."""
+    program, since = f"{box.sbindir}/gracefuld", box.now()
+    box.run("sh", "-c", f"cp {program} {program}.new && mv {program}.new {program}")
+    box.systemctl("kill", "-s", "USR2", "--kill-whom=main", "gracefuld")
+    return box.wait_message(r"^re-exec: (gracefuld .* goes on: |refused: )", "-u", "gracefuld", since)[-1]
+
+
+def test_reexec(started, port):
+    """The main process stays, and its workers; the unit is active all along, and a reload works afterwards."""
+    master, workers = started.show("MainPID"), started.workers()
+    entered = started.show("ActiveEnterTimestampMonotonic")
+    with Load(port) as load, Client(port).ask() as client:
+        for _ in range(3):
+            assert "goes on" in upgrade(started)
+            started.wait_show("SubState", "^running$")
+            client.ask()
+        seen = load.result()
+    assert_no_failure(seen)
+    assert (started.show("MainPID"), started.workers()) == (master, workers)
+    assert (started.show("ActiveState"), started.show("NRestarts")) == ("active", "0")
+    assert started.show("ActiveEnterTimestampMonotonic") == entered
+    inode = started.run("stat", "-c", "%i", f"{started.sbindir}/gracefuld").strip()
+    assert started.run("stat", "-L", "-c", "%i", f"/proc/{master}/exe").strip() == inode
+    assert re.search(r"generation 1\b.*\b2 workers ready", started.show("StatusText"))
+    assert int(started.process(master)["CapEff"], 16) == 1 << 10, "CAP_NET_BIND_SERVICE"
+    started.systemctl("reload", "gracefuld")
+    started.wait_show("StatusText", r"generation 2\b.*applied")
+    assert started.show("MainPID") == master
+    started.systemctl("stop", "gracefuld")
+    assert (started.show("Result"), started.show("ExecMainStatus")) == ("success", "0")
+
+
+def test_reexec_of_a_bad_program(started, port):
+    program, since = f"{started.sbindir}/gracefuld", started.now()
+    workers = started.workers()
+    started.run("cp", program, "/tmp/gracefuld")
+    started.put(program, "#!/bin/sh\nexit 1\n", "0755")
+    try:
+        started.systemctl("kill", "-s", "USR2", "--kill-whom=main", "gracefuld")
+        started.wait_message(r"^re-exec: refused: ", "-u", "gracefuld", since)
+    finally:
+        started.run("mv", "-f", "/tmp/gracefuld", program)
+    error, = started.journal(since, "GRACEFULD_EVENT=reexec-failed")
+    assert error["PRIORITY"] == "3"
+    assert "Subject: Another version of the daemon was refused" in started.run("journalctl", "-x", "-u", "gracefuld", since)
+    assert (started.show("ActiveState"), started.workers()) == ("active", workers)
+    ask(port)
+    assert "goes on" in upgrade(started)
+
+
+def test_reexec_keeps_the_watchdog_fed(box, configure, port):
+    """Many in a row: each has to feed it, since its time begins anew."""
+    box.drop_in("[Service]\nWatchdogSec=2s\n")
+    box.systemctl("start", "gracefuld")
+    begun = time.monotonic()
+    while time.monotonic() - begun < 4:
+        assert "goes on" in upgrade(box)
+    assert (box.show("NRestarts"), box.show("ActiveState")) == ("0", "active")
+
+
+def test_reexec_with_sockets_of_systemds(box, configure, port):
+    box.drop_in(f"[Socket]\nListenStream=\nListenStream={port}\n", "gracefuld.socket")
+    configure(port=None, listen=[{"systemd": "gracefuld"}])
+    box.systemctl("start", "gracefuld.socket", "gracefuld.service")
+    with Load(port) as load:
+        for _ in range(3):
+            assert "goes on" in upgrade(box)
+            box.systemctl("reload", "gracefuld")
+        seen = load.result()
+    assert_no_failure(seen)
+    assert box.show("NRestarts") == "0"
+    ask(port)
 
 
 # -- stop, loss

@@ -61,7 +61,7 @@ values_of_a_text_are_in_the_struct(void **state)
 	assert_string_equal(config->path, "/etc/x.conf");
 	assert_int_equal(config->workers, 3);
 	assert_int_equal(config->drain_timeout_us, 500000);
-	assert_string_equal(config->service_type, "hello");
+	assert_string_equal(config->service_type, "http");
 	assert_int_equal(config->roll.on_failure, CONFIG_ON_FAILURE_KEEP);
 	assert_int_equal(config->roll.parallel, 1);
 	assert_int_equal(config->hang_timeout_us, 0);
@@ -168,9 +168,9 @@ diff_tells_each_change_once(void **state)
 		{ "hang_timeout = 1;", "", "hang_timeout: 1s -> (none)\n" },
 		{ "limits : { connections = 5; };", "limits : { open_files = 100; };",
 			"limits.connections: 5 -> (none)\nlimits.open_files: (none) -> 100\n" },
-		{ "", "service : { type = \"hello\"; };", "" },
+		{ "", "service : { type = \"http\"; };", "" },
 		{ "", "service : { type = \"x\"; a = ( { b = 1; } ); };",
-			"service.a[0].b: (none) -> 1\nservice.type: hello -> x\n" },
+			"service.a[0].b: (none) -> 1\nservice.type: http -> x\n" },
 		{ "service : { type = \"x\"; a = [ 1, 2 ]; b = true; };",
 			"service : { b = false; a = [ 1 ]; type = \"x\"; };",
 			"service.a[1]: 2 -> (none)\nservice.b: true -> false\n" },

@@ -44,7 +44,7 @@ static void
 layout_is_as_documented(void **state)
 {
 	static const char *const names[] = { "connections", "accepted", "requests", "finished", "cut",
-		"handed_in", "handed_out", "received", "sent" };
+		"handed_in", "handed_out", "received", "sent", "lost" };
 
 	(void)state;
 	assert_int_equal(sizeof(struct counters), 4096);

@@ -8,6 +8,7 @@ http_unit_tests = \
 	tests/unit/http_framing_test \
 	tests/unit/http_handoff_test \
 	tests/unit/http_memory_test \
+	tests/unit/http_retire_test \
 	tests/unit/http_server_test
 
 if ENABLE_TESTS
@@ -24,6 +25,9 @@ tests_unit_http_memory_test_SOURCES = tests/unit/http_memory_test.c $(http_fixtu
 tests_unit_http_memory_test_CPPFLAGS = $(http_test_cppflags)
 tests_unit_http_memory_test_LDADD = $(http_test_ldadd)
 tests_unit_http_memory_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc
+tests_unit_http_retire_test_SOURCES = tests/unit/http_retire_test.c $(http_fixture)
+tests_unit_http_retire_test_CPPFLAGS = $(http_test_cppflags)
+tests_unit_http_retire_test_LDADD = $(http_test_ldadd)
 tests_unit_http_server_test_SOURCES = tests/unit/http_server_test.c $(http_fixture)
 tests_unit_http_server_test_CPPFLAGS = $(http_test_cppflags)
 tests_unit_http_server_test_LDADD = $(http_test_ldadd)

@@ -4,6 +4,7 @@
 #include "http/handoff.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "http_fixture.h"
 
 #include <errno.h>
@@ -450,12 +451,141 @@ requests_are_counted_across_a_handover(void **state)
 	assert_true(p->f->eof);
 }
 
+/* Two servers with these limits instead of those without. */
+static void
+limit_both(struct pair *p, const struct http_limits *limits)
+{
+	http_server_free(p->f->server);
+	http_server_free(p->other);
+	p->f->server = http_server_new(p->f->base, limits, &fixture_handler, p->f);
+	p->other = http_server_new(p->f->base, limits, &fixture_handler, p->f);
+	assert_true(p->f->server && p->other);
+}
+
+/* Handed over all the time: it must end within some times its limit, as it would not if each had its own. */
+static void
+hop_until_the_end(struct pair *p, uint64_t limit_us)
+{
+	uint64_t begun_us = clock_now_us();
+
+	p->n_hops = 0;
+	while (!p->f->eof) {
+		assert_true(clock_now_us() < begun_us + 20 * limit_us);
+		fixture_work(p->f, 1000);
+		hop(p);
+	}
+	assert_true(clock_now_us() >= begun_us + limit_us);
+	assert_true(p->n_hops > 10);
+}
+
+static void
+nobody_gains_time_by_a_handover(void **state)
+{
+	enum { LIMIT_US = 300000 };
+	static const struct {
+		const char *text, *reply;
+		size_t limit;
+	} rows[] = {
+		{ "GET /1 HTTP/1.1\r\n", "HTTP/1.1 408 ", offsetof(struct http_limits, head_us) },
+		{ "POST /1 HTTP/1.1\r\n" H "Content-Length: 9\r\n\r\nbody", "HTTP/1.1 408 ",
+			offsetof(struct http_limits, body_us) },
+		{ "", "", offsetof(struct http_limits, head_us) },
+	};
+	struct pair *p = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct http_limits limits;
+
+		fixture_limits(&limits);
+		*(uint64_t *)((char *)&limits + rows[i].limit) = LIMIT_US;
+		limit_both(p, &limits);
+		fixture_connect(p->f, 0);
+		fixture_say(p->f, rows[i].text);
+		fixture_work(p->f, 1000);
+		hop_until_the_end(p, LIMIT_US - LIMIT_US / 10);
+		assert_memory_equal(p->f->reply, rows[i].reply, strlen(rows[i].reply));
+	}
+}
+
+static void
+an_idle_connection_stays_as_long_as_it_would_have(void **state)
+{
+	struct pair *p = *state;
+	struct http_limits limits;
+
+	fixture_limits(&limits);
+	limits.idle_us = 300000;
+	limit_both(p, &limits);
+	fixture_connect(p->f, 0);
+	fixture_say(p->f, GET("/1"));
+	fixture_work(p->f, 1000);
+	hop_until_the_end(p, limits.idle_us * 9 / 10);
+}
+
+/* The time that is left goes along, but no more than the new process gives to anybody. */
+static void
+the_time_that_is_left_is_a_part_of_the_state(void **state)
+{
+	struct pair *p = *state;
+	struct http_limits limits;
+	struct http_connection *connection;
+	struct http_handoff handoff;
+
+	fixture_limits(&limits);
+	limits.head_us = 60000000;
+	limit_both(p, &limits);
+	fixture_connect(p->f, 0);
+	fixture_say(p->f, "GET");
+	fixture_pump(p->f);
+	assert_int_equal(http_handoff_freeze(the_connection(p), &handoff), 0);
+	assert_int_equal(handoff.phase, 2); /* as it will be for ever */
+	assert_in_range(handoff.due_us, clock_now_us() + 1, clock_now_us() + limits.head_us);
+	limits.head_us = 100000;
+	limit_both(p, &limits);
+	handoff = (struct http_handoff){
+		.file = -1, .input = HTTP_TEXT("GET"), .phase = 2, .due_us = UINT64_MAX
+	};
+	assert_int_equal(http_handoff_adopt(p->other, fixture_pair(p->f, 0), &handoff, &connection), 0);
+	http_handoff_thaw(connection);
+	fixture_wait_eof(p->f);
+	assert_memory_equal(p->f->reply, "HTTP/1.1 408 ", 13);
+}
+
+/* Whatever the clock says: what has come in time, or waits in the socket, is served before it is looked at. */
+static void
+what_has_come_is_served_though_the_time_is_over(void **state)
+{
+	static const unsigned phases[] = { 1, 2, 3 };
+	struct pair *p = *state;
+	struct http_limits limits;
+
+	fixture_limits(&limits);
+	limits.head_us = limits.body_us = limits.idle_us = 60000000;
+	limit_both(p, &limits);
+	for (size_t i = 0; i < ARRAY_LEN(phases); i++) {
+		struct http_handoff handoff = { .file = -1, .phase = phases[i], .due_us = 1, .requests = 1 };
+		struct http_connection *connection;
+
+		if (i > 0)
+			handoff.input = HTTP_TEXT("GET /1 HTTP/1.1\r\n" H);
+		assert_int_equal(
+			http_handoff_adopt(p->other, fixture_pair(p->f, 0), &handoff, &connection), 0);
+		fixture_say(p->f, i > 0 ? "\r\n" : GET("/1"));
+		http_handoff_thaw(connection);
+		fixture_pump(p->f);
+		assert_memory_equal(p->f->reply, "HTTP/1.1 200 ", 13);
+		assert_false(p->f->eof);
+	}
+}
+
 static void
 what_can_not_be_a_state_is_refused(void **state)
 {
 	struct pair *p = *state;
 	const struct http_handoff states[] = {
 		{ .file = -1, .ending = 3 },
+		{ .file = -1, .phase = 4 },
+		{ .file = -1, .phase = 9 },
 		{ .file = -1, .file_left = 1 },
 		{ .file = p->f->file, .file_left = 0 },
 		{ .file = p->f->file, .file_left = 1, .file_offset = -1 },
@@ -488,6 +618,10 @@ main(void)
 		TEST(a_connection_at_its_end_stays),
 		TEST(the_last_reply_is_the_last_elsewhere_too),
 		TEST(requests_are_counted_across_a_handover),
+		TEST(nobody_gains_time_by_a_handover),
+		TEST(an_idle_connection_stays_as_long_as_it_would_have),
+		TEST(the_time_that_is_left_is_a_part_of_the_state),
+		TEST(what_has_come_is_served_though_the_time_is_over),
 		TEST(what_can_not_be_a_state_is_refused),
 	};
 

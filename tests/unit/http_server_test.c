@@ -199,6 +199,117 @@ one_client_does_not_get_all_turns(void **state)
 	assert_int_equal(f->n_asked, 200);
 }
 
+/* A server with these limits, and a client. */
+static struct fixture *
+connected(const struct http_limits *limits)
+{
+	struct fixture *f = fixture_new(limits);
+
+	fixture_connect(f, 0);
+	return f;
+}
+
+static void
+a_turn_serves_as_many_requests_as_it_may(void **state)
+{
+	struct http_limits limits;
+	struct fixture *f;
+
+	(void)state;
+	fixture_limits(&limits);
+	limits.turn_requests = 1;
+	f = connected(&limits);
+	fixture_say(f, GET("/1") GET("/2") GET("/3"));
+	for (unsigned i = 1; i <= 3; i++) {
+		assert_true(event_base_loop(f->base, EVLOOP_ONCE | EVLOOP_NONBLOCK) >= 0);
+		assert_int_equal(f->n_asked, i);
+	}
+	fixture_free(f);
+}
+
+/* A rest of more than a second for a microsecond of work: nothing is served after the first turn. */
+static struct fixture *
+resting(void)
+{
+	struct http_limits limits;
+	struct fixture *f;
+
+	fixture_limits(&limits);
+	limits.rest = 10 * US_PER_SEC;
+	f = connected(&limits);
+	fixture_say(f, GET("/later"));
+	fixture_pump(f);
+	assert_int_equal(f->n_asked, 1);
+	return f;
+}
+
+static void
+requests_wait_while_the_server_rests(void **state)
+{
+	struct fixture *f = resting();
+
+	(void)state;
+	/* an answer does not wait */
+	http_reply_text(f->asked, 200, HTTP_TEXT("text/plain"), HTTP_TEXT("now"));
+	fixture_pump(f);
+	assert_string_equal(f->reply, OK(3) "\r\nnow");
+	fixture_say(f, GET("/1"));
+	fixture_pump(f);
+	assert_int_equal(f->n_asked, 1);
+	assert_int_equal(http_server_stats(f->server)->delayed, 1);
+	/* nor does the end of one that waits */
+	http_connection_cut(f->asked);
+	fixture_pump(f);
+	assert_int_equal(f->n_closed, 1);
+	fixture_free(f);
+}
+
+static void
+who_waits_for_his_turn_may_go(void **state)
+{
+	struct fixture *f = resting();
+
+	(void)state;
+	http_reply_text(f->asked, 200, HTTP_TEXT("text/plain"), HTTP_TEXT("now"));
+	fixture_pump(f);
+	fixture_say(f, GET("/1"));
+	fixture_pump(f);
+	http_server_close_idle(f->server);
+	http_server_cut(f->server);
+	assert_int_equal(f->n_closed, 1);
+	assert_int_equal(http_server_count(f->server), 0);
+	fixture_free(f);
+}
+
+/* Who has waited is served; and what a client sends that is not heard any more is thrown away, in turns as well. */
+static void
+all_have_their_turn_in_the_end(void **state)
+{
+	struct http_limits limits;
+	struct fixture *f;
+
+	(void)state;
+	fixture_limits(&limits);
+	limits.turn_requests = 1;
+	limits.rest = 200;
+	f = connected(&limits);
+	for (int i = 0; i < 20; i++)
+		fixture_say(f, GET("/1"));
+	fixture_say(f, "garbage\r\n\r\n");
+	fixture_wait_eof(f);
+	assert_int_equal(f->n_asked, 20);
+	assert_int_equal(http_server_stats(f->server)->refused, 1);
+	assert_true(http_server_stats(f->server)->delayed > 0);
+	for (int i = 0; i < 3; i++) {
+		fixture_say(f, "more garbage");
+		fixture_pump(f);
+	}
+	fixture_close(f);
+	fixture_wait_closed(f, 1);
+	assert_int_equal(f->why, HTTP_END_DONE);
+	fixture_free(f);
+}
+
 /* More of them than a turn serves, and the client's FIN right behind. */
 static void
 requests_are_answered_after_the_clients_last_byte(void **state)
@@ -779,7 +890,8 @@ an_idle_connection_is_closed(void **state)
 		fixture_say(f, requests[i]);
 		fixture_wait_eof(f);
 		assert_string_equal(f->reply, OK(17) "\r\nGET /1  a 1.1 []\n");
-		assert_int_equal(f->n_closed, 1);
+		fixture_close(f);
+		fixture_wait_closed(f, 1);
 		assert_int_equal(f->why, HTTP_END_DONE);
 		assert_int_equal(http_server_stats(f->server)->timeouts, 0);
 		fixture_free(f);
@@ -854,7 +966,7 @@ a_client_that_reads_slowly_is_served(void **state)
 	fixture_say(f, "GET /file?len=3000000 HTTP/1.0\r\n\r\n");
 	begun_us = clock_now_us();
 	while (clock_now_us() < begun_us + LATER_US * 6 / 5)
-		fixture_work(f, 4);
+		fixture_work(f, 16);
 	assert_true(f->reply_len < 3000000);
 	fixture_wait_eof(f);
 	assert_pattern(f, 0, 3000000);
@@ -943,6 +1055,10 @@ main(void)
 		TEST(replies_do_not_depend_on_the_pieces),
 		TEST(many_pipelined_requests_are_answered_in_order),
 		TEST(one_client_does_not_get_all_turns),
+		cmocka_unit_test(a_turn_serves_as_many_requests_as_it_may),
+		cmocka_unit_test(requests_wait_while_the_server_rests),
+		cmocka_unit_test(who_waits_for_his_turn_may_go),
+		cmocka_unit_test(all_have_their_turn_in_the_end),
 		TEST(requests_are_answered_after_the_clients_last_byte),
 		TEST(files_arrive_whole),
 		TEST(files_arrive_whole_over_tcp),

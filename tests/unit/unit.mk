@@ -2,9 +2,10 @@
 # error. The worker as a whole is tested by its contract.
 base_test_ldadd = src/libbase.a $(CMOCKA_LIBS)
 ipc_test_ldadd = src/libipc.a $(base_test_ldadd)
-service_test_ldadd = src/libservice.a src/libconfig.a $(ipc_test_ldadd) $(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) $(LIBCARES_LIBS) -lm
-worker_test_ldadd = src/libworker.a src/libservice.a src/libconfig.a src/libsystemd-glue.a \
-	$(ipc_test_ldadd) $(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) $(LIBCARES_LIBS) -lm
+service_test_ldadd = src/libservice.a src/libhttp.a src/libconfig.a $(ipc_test_ldadd) $(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) \
+	$(HTTP_PARSER_LIBS) $(LIBCARES_LIBS) -lm
+worker_test_ldadd = src/libworker.a src/libservice.a src/libhttp.a src/libconfig.a src/libsystemd-glue.a \
+	$(ipc_test_ldadd) $(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) $(HTTP_PARSER_LIBS) $(LIBCARES_LIBS) -lm
 
 layer_tests = \
 	tests/unit/acceptor_test \
@@ -13,6 +14,7 @@ layer_tests = \
 	tests/unit/line_reader_test \
 	tests/unit/log_test \
 	tests/unit/message_test \
+	tests/unit/pace_test \
 	tests/unit/proxy_protocol_test \
 	tests/unit/proxy_rules_test \
 	tests/unit/registry_test \
@@ -40,6 +42,8 @@ tests_unit_proxy_protocol_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_proxy_protocol_test_LDADD = $(service_test_ldadd)
 tests_unit_proxy_rules_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_proxy_rules_test_LDADD = $(service_test_ldadd)
+tests_unit_pace_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_pace_test_LDADD = $(base_test_ldadd)
 tests_unit_registry_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_registry_test_LDADD = $(service_test_ldadd)
 tests_unit_service_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)

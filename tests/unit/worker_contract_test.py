@@ -482,7 +482,18 @@ def test_stop_cuts_at_once(serving, how, draining):
         else:
             worker.signal(signal.SIGTERM)
         assert client.is_over()
+        if how == "SIGTERM" and not draining:
+            worker.status.until(r"^failed stopped by SIGTERM$")
         worker.expect_drained(cut=1)
+
+
+def test_sigterm_that_comes_with_stop_is_no_failure(serving):
+    worker = serving(config())
+    worker.stop_process()
+    worker.tell("stop")
+    worker.signal(signal.SIGTERM)
+    worker.signal(signal.SIGCONT)
+    assert worker.status.next() == "drained finished=0 handed=0 cut=0"
 
 
 def test_stop_after_stop_is_one(serving):

@@ -1,0 +1,16 @@
+/*
+ * A share of the time.
+ */
+#include "base/pace.h"
+
+uint64_t
+pace_work(struct pace *pace, uint64_t now_us, uint64_t worked_us)
+{
+	uint64_t past_us = now_us - pace->at_us;
+
+	past_us -= past_us < worked_us ? past_us : worked_us;
+	pace->owed_us = pace->owed_us > past_us ? pace->owed_us - past_us : 0;
+	pace->owed_us += worked_us * pace->rest;
+	pace->at_us = now_us;
+	return pace->owed_us > pace->credit_us ? pace->owed_us - pace->credit_us : 0;
+}

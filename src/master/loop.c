@@ -1,0 +1,35 @@
+/*
+ * The master's event loop.
+ */
+#include "master/loop.h"
+
+#include <errno.h>
+
+_Static_assert(LOOP_PRIORITY_DEFAULT == LOOP_PRIORITIES / 2, "what libevent gives to an event");
+
+/* One event of a client, then a look at everything. */
+static struct event_base *
+base_new(const struct event_config *config)
+{
+	struct event_base *base = event_base_new_with_config(config);
+
+	if (!base || event_base_priority_init(base, LOOP_PRIORITIES) == 0)
+		return base;
+	event_base_free(base);
+	return NULL;
+}
+
+struct event_base *
+loop_new(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+
+	if (config &&
+		event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV | EVENT_BASE_FLAG_NOLOCK) == 0 &&
+		event_config_set_max_dispatch_interval(config, NULL, 1, LOOP_PRIORITY_CLIENTS) == 0)
+		base = base_new(config);
+	if (config)
+		event_config_free(config);
+	return base;
+}

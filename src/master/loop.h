@@ -1,0 +1,23 @@
+/*
+ * The master's event loop: what matters more goes first.
+ */
+#ifndef MASTER_LOOP_H
+#define MASTER_LOOP_H
+
+#include <event2/event.h>
+
+/*
+ * What must not wait, and the clients of the control socket, who may: between any two of their events the loop looks for what
+ * has come of the other kind. The default, of every event that says nothing, is that of the workers, signals and timers.
+ */
+enum loop_priority {
+	LOOP_PRIORITY_FIRST, /* unused, so that the middle is the default */
+	LOOP_PRIORITY_DEFAULT,
+	LOOP_PRIORITY_CLIENTS,
+	LOOP_PRIORITIES,
+};
+
+/* NULL with errno set. */
+struct event_base *loop_new(void);
+
+#endif

@@ -1,0 +1,75 @@
+/*
+ * Reaping children that nobody else knows.
+ */
+#include "master/stray.h"
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+
+#include <stdio.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+
+struct stray {
+	LIST_ENTRY(stray) entry;
+	int pidfd;
+	struct event *on_exit;
+};
+
+static void
+stray_free(struct stray *stray)
+{
+	LIST_REMOVE(stray, entry);
+	if (stray->on_exit)
+		event_free(stray->on_exit);
+	fd_close(&stray->pidfd);
+	free(stray);
+}
+
+/* event: the pidfd */
+static void
+on_exit_event(evutil_socket_t fd, short what, void *arg)
+{
+	siginfo_t info = { 0 };
+
+	(void)what;
+	if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) < 0 || info.si_pid > 0)
+		stray_free(arg);
+}
+
+static void
+stray_add(struct stray_list *list, struct event_base *base, pid_t pid)
+{
+	struct stray *stray = calloc(1, sizeof(*stray));
+
+	if (!stray)
+		return;
+	LIST_INSERT_HEAD(list, stray, entry);
+	stray->pidfd = pidfd_open(pid, 0);
+	if (stray->pidfd >= 0)
+		stray->on_exit = event_new(base, stray->pidfd, EV_READ | EV_PERSIST, on_exit_event, stray);
+	if (!stray->on_exit || event_add(stray->on_exit, NULL) < 0)
+		stray_free(stray);
+}
+
+void
+stray_find(
+	struct stray_list *list, struct event_base *base, bool (*is_known)(pid_t pid, void *arg), void *arg)
+{
+	char path[64];
+	cleanup_file FILE *children = NULL;
+	int pid;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	children = fopen(path, "re");
+	while (children && fscanf(children, "%d", &pid) == 1)
+		if (!is_known(pid, arg))
+			stray_add(list, base, pid);
+}
+
+void
+stray_done(struct stray_list *list)
+{
+	while (!LIST_EMPTY(list))
+		stray_free(LIST_FIRST(list));
+}

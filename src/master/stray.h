@@ -1,0 +1,23 @@
+/*
+ * Children that the image before this one has left behind: a check that it had given up and killed, but not reaped yet.
+ */
+#ifndef MASTER_STRAY_H
+#define MASTER_STRAY_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+struct stray;
+
+LIST_HEAD(stray_list, stray);
+
+/* Finds all children but those that are known, and reaps each when it ends. What can't be found stays a zombie until we end. */
+void stray_find(
+	struct stray_list *list, struct event_base *base, bool (*is_known)(pid_t pid, void *arg), void *arg);
+
+/* Forgets them. */
+void stray_done(struct stray_list *list);
+
+#endif

@@ -1,0 +1,23 @@
+/*
+ * Shows the options of services, as `config_dump --options` does those of the configuration.
+ */
+#include "base/cleanup.h"
+#include "service/http/options.h"
+
+#include <sysexits.h>
+
+int
+main(void)
+{
+	const struct option_table *table = http_options_table();
+
+	for (size_t i = 0; i < table->n; i++) {
+		const struct option *option = &table->option[i];
+		cleanup_free char *range = option_format_range(option);
+
+		printf("service.%s\t%s\t%s\t%s\t%s\n", option->name, option->fallback ? option->fallback : "",
+			range ? range : "", option->effect == CONFIG_EFFECT_LIVE ? "live" : "roll",
+			option->help);
+	}
+	return EX_OK;
+}
