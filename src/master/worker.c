@@ -12,6 +12,7 @@
 #include "ipc/contract.h"
 #include "master/log_event.h"
 #include "master/loop.h"
+#include "master/upstreams_heritage.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -761,6 +762,7 @@ static const struct heritage_field fields[] = {
 	HERITAGE_REST("generation"), /* its number; the pool's */
 	HERITAGE_REST("line"),       /* what has come of one that is not whole */
 	HERITAGE_REST("watched"),
+	HERITAGE_REST("upstreams"),
 	HERITAGE_END,
 };
 
@@ -790,6 +792,7 @@ worker_save(struct heritage *h, const struct worker *w)
 	/* once nothing is read any more, what is held is no line's beginning */
 	heritage_set(h, json, "line", heritage_bytes(w->reader.data, watched.status ? w->reader.len : 0));
 	heritage_set(h, json, "watched", heritage_save(h, watched_fields, &watched));
+	heritage_set(h, json, "upstreams", upstream_blocks_save(h, w->upstream));
 	return json;
 }
 
@@ -850,6 +853,7 @@ worker_load(
 		.counters_fd = -1 };
 	if (heritage_load(h, fields, json, w) && load_line(h, json_object_get(json, "line"), &w->reader) &&
 		heritage_load(h, watched_fields, json_object_get(json, "watched"), &watched) &&
+		upstream_blocks_load(h, json_object_get(json, "upstreams"), host->upstreams, w->upstream) &&
 		(h->trial || watch(h, w, &watched)))
 		return w;
 	worker_free(w);

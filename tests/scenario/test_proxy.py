@@ -792,3 +792,25 @@ def test_who_is_not_there_is_not_drained(start, port, echo):
     status, text = ctl(daemon, "upstream", "drain", "192.0.2.1:80")
     assert status != 0 and "there is no such upstream" in text
     assert ctl(daemon, "upstream", "dry", "192.0.2.1:80")[0] == 64
+
+
+def test_what_is_drained_stays_so_in_another_image(start, port, echo):
+    """The master takes another image of itself, in place; and its workers' upstreams go on to be counted."""
+    one, two = echo(), echo()
+    daemon = start(proxy(port, one, two))
+    with Client(port) as client:
+        assert client.send(b"hello").receive(5) == b"hello"
+    assert ctl(daemon, "upstream", "drain", f"127.0.0.1:{one}")[0] == 0
+    wait_until(lambda: sum(u["connections"] for u in upstreams_of(daemon).values()) == 0, "all have ended")
+    before = upstreams_of(daemon)
+    assert before[f"127.0.0.1:{one}"]["state"] == "drained"
+    since = daemon.mark()
+    daemon.send(signal.SIGUSR2)
+    assert not daemon.wait_line(harness.REEXEC_LINE, since=since)[2]
+    assert upstreams_of(daemon) == before
+    daemon.reload()
+    for _ in range(8):
+        with Client(port) as client:
+            assert client.send(b"hello").receive(5) == b"hello"
+    wait_until(lambda: upstreams_of(daemon)[f"127.0.0.1:{two}"]["accepted"] >= 8, "they are counted")
+    assert upstreams_of(daemon)[f"127.0.0.1:{one}"]["accepted"] == before[f"127.0.0.1:{one}"]["accepted"]
