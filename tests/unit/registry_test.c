@@ -15,7 +15,7 @@
 static void
 services_are_found_by_type(void **state)
 {
-	static const char *const types[] = { "hello", "echo" };
+	static const char *const types[] = { "hello", "echo", "proxy" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {

@@ -15,6 +15,7 @@ layer_tests = \
 	tests/unit/log_test \
 	tests/unit/message_test \
 	tests/unit/pace_test \
+	tests/unit/proxy_options_test \
 	tests/unit/proxy_protocol_test \
 	tests/unit/proxy_rules_test \
 	tests/unit/registry_test \
@@ -38,6 +39,8 @@ tests_unit_log_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_log_test_LDADD = $(base_test_ldadd)
 tests_unit_message_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_message_test_LDADD = $(ipc_test_ldadd)
+tests_unit_proxy_options_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_proxy_options_test_LDADD = $(service_test_ldadd)
 tests_unit_proxy_protocol_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_proxy_protocol_test_LDADD = $(service_test_ldadd)
 tests_unit_proxy_rules_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)

@@ -76,6 +76,12 @@ proxy_options_table(void)
 	return &table;
 }
 
+const struct option_table *
+proxy_upstream_table(void)
+{
+	return &upstream_table;
+}
+
 /* ---- one upstream ---- */
 
 /* One entry of the list, as it is read and checked. */
@@ -202,7 +208,7 @@ read_upstreams(struct proxy_options *into, const struct config *config, struct p
 
 	if (n == 0 || n > BALANCE_PEERS_MAX) {
 		config_add_problem(config, "service.upstreams", problems,
-			"service.upstreams: must be a list of 1 to %d entries, as ( { address = "
+			"must be a list of 1 to %d entries, as ( { address = "
 			"\"192.0.2.1\"; port = 80; } )",
 			BALANCE_PEERS_MAX);
 		return 0;
@@ -240,7 +246,7 @@ check_resolver(const struct proxy_options *into, const struct config *config, st
 			number <= UINT16_MAX && (!port || number > 0)))
 		return;
 	config_add_problem(config, "service.resolver", problems,
-		"service.resolver: \"%s\" is no numeric address, with or without a port", into->resolver);
+		"\"%s\" is no numeric address, with or without a port", into->resolver);
 }
 
 int

@@ -38,6 +38,7 @@ struct proxy_options {
 };
 
 const struct option_table *proxy_options_table(void);
+const struct option_table *proxy_upstream_table(void); /* of one entry of `upstreams` */
 
 /*
  * Reads them, and adds to `problems` what is wrong. 0 (problems or not), or -ENOMEM; proxy_options_done is due in both
