@@ -582,7 +582,7 @@ def test_a_name_is_resolved_again(start, port):
                         server.accept()[0].close()
                         return address
     assert whose() == "127.0.0.2"
-    since = daemon.mark()
+    since = daemon.line_after("its name means 1 address now")
     names.address = "127.0.0.3"
     daemon.wait_line("its name means 1 address now", since=since)
     assert whose() == "127.0.0.3"

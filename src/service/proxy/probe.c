@@ -29,12 +29,20 @@ interval_of(const struct probe *probe)
 	return interval_us > 0 ? interval_us : INTERVAL_OF_DOWN_US;
 }
 
+/* Those that are up need none where no interval is configured. */
+static bool
+is_wanted(const struct probe *probe)
+{
+	return probe->upstream->health.is_down || probe->upstream->set->options->health.interval_us > 0;
+}
+
 static void
 wait_for_next(struct probe *probe)
 {
 	struct timeval wait = clock_timeval(interval_of(probe));
 
-	event_add(probe->next, &wait);
+	if (is_wanted(probe))
+		event_add(probe->next, &wait);
 }
 
 /* What has come of it: 0, or negative errno. */
@@ -74,29 +82,31 @@ begin(struct probe *probe)
 		conclude(probe, -ENOMEM);
 }
 
-/* event: it is time for another one */
+/* event: it is time for another one, or the upstream has gone down */
 static void
 on_next(evutil_socket_t fd, short what, void *arg)
 {
 	struct probe *probe = arg;
-	const struct upstream *upstream = probe->upstream;
 
 	(void)fd;
 	(void)what;
-	if (upstream->n_addresses > 0 &&
-		(upstream->health.is_down || upstream->set->options->health.interval_us > 0))
+	if (probe->connecting || !is_wanted(probe))
+		return;
+	event_del(probe->next);
+	if (probe->upstream->n_addresses > 0)
 		begin(probe);
 	else
 		wait_for_next(probe);
 }
 
-/* The first ones are spread, so that workers which began together don't probe together. */
+/* The first ones are spread, so that they don't all come in one moment. */
 static void
 begin_waiting(struct probe *probe, size_t number, size_t n)
 {
 	struct timeval wait = clock_timeval(interval_of(probe) * (number + 1) / n);
 
-	event_add(probe->next, &wait);
+	if (is_wanted(probe))
+		event_add(probe->next, &wait);
 }
 
 struct probe *
@@ -113,6 +123,7 @@ probes_new(struct event_base *base, struct upstreams *upstreams)
 			probes_free(probes);
 			return NULL;
 		}
+		probe->upstream->on_down = probe->next;
 		begin_waiting(probe, i, upstreams->n);
 	}
 	return probes;
@@ -122,6 +133,7 @@ void
 probes_free(struct probe *probes)
 {
 	for (struct probe *probe = probes; probe && probe->upstream; probe++) {
+		probe->upstream->on_down = NULL;
 		if (probe->next)
 			event_free(probe->next);
 		if (probe->connecting)

@@ -69,6 +69,8 @@ upstream_note(struct upstream *upstream, int result)
 	upstream_refresh(upstream);
 	if (!upstream->options)
 		return;
+	if (result < 0 && upstream->on_down)
+		event_active(upstream->on_down, EV_TIMEOUT, 0);
 	if (result < 0)
 		log_warning("proxy: upstream %s is down: %s", upstream->name, strerror(-result));
 	else

@@ -12,6 +12,7 @@
 #include "service/proxy/health.h"
 #include "service/proxy/options.h"
 
+#include <event2/event.h>
 #include <sys/queue.h>
 
 #define UPSTREAM_ADDRESSES_MAX 16
@@ -27,6 +28,7 @@ struct upstream {
 	bool is_awaited;    /* it may be soon: the first answer has not come */
 	size_t next_address;
 	struct health health;
+	struct event *on_down;   /* of probe.c: made active when it goes down; NULL: nobody probes it */
 	bool is_drained;         /* by the operator: gets no new connections */
 	uint64_t removed_us;     /* clock_now_us when it was first found to be gone; 0: it is not */
 	uint64_t connections;    /* of ours, being made included */
