@@ -73,9 +73,8 @@ upstreams_run(struct ctl *ctl, int argc, char **argv)
 	const struct ctl_option options[] = { { "json", &is_json, NULL } };
 	const struct ctl_syntax syntax = { options, ARRAY_LEN(options), 0, 0 };
 	cleanup_json json_t *answer = NULL;
+	const json_t *list;
 	struct table *table;
-	json_t *upstream;
-	size_t i;
 	int r;
 
 	if ((r = ctl_parse(ctl, argc, argv, &syntax)) != CTL_GO_ON)
@@ -85,10 +84,12 @@ upstreams_run(struct ctl *ctl, int argc, char **argv)
 		return ctl_fail(ctl, r);
 	if (is_json)
 		return api_print(answer, JSON_INDENT(2), stdout) < 0 ? ctl_no_memory() : CTL_OK;
+	list = json_object_get(answer, "upstreams");
 	table = table_new(columns, ARRAY_LEN(columns));
 	if (!table)
 		return ctl_no_memory();
-	json_array_foreach(json_object_get(answer, "upstreams"), i, upstream) add_row(table, upstream);
+	for (size_t i = 0; i < json_array_size(list); i++)
+		add_row(table, json_array_get(list, i));
 	table_print(table, &ctl->out, stdout);
 	table_free(table);
 	return CTL_OK;

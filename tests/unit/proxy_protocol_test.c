@@ -152,16 +152,12 @@ what_is_written_is_read(void **state)
 
 /* ---- descriptions ---- */
 
-/* The service's fields of a record, as they are on the wire; handoff_writer_done is due. */
-static struct handoff_record
-record_of(struct handoff_writer *writer)
+/* Begins a record; handoff_writer_done is due. Where the service's fields begin. */
+static size_t
+begin_record(struct handoff_writer *writer)
 {
-	struct handoff_record record;
-
-	*writer = (struct handoff_writer){ 0 };
 	handoff_writer_begin(writer, 1);
-	record = (struct handoff_record){ .left = writer->len };
-	return record;
+	return writer->len;
 }
 
 static int
@@ -185,8 +181,8 @@ a_description_is_read_as_written(void **state)
 		.n_tried = 2,
 	};
 	struct description read;
-	struct handoff_writer writer;
-	size_t begin = record_of(&writer).left;
+	struct handoff_writer writer = { 0 };
+	size_t begin = begin_record(&writer);
 
 	(void)state;
 	assert_int_equal(address_parse(&wrote.client.source, "192.0.2.1", 7), 0);
@@ -221,12 +217,12 @@ a_description_that_cannot_be_is_refused(void **state)
 			.down = { "x", 1 },
 			.down_has_ended = true },
 	};
-	struct handoff_writer writer;
+	struct handoff_writer writer = { 0 };
 	struct description read;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		size_t begin = record_of(&writer).left;
+		size_t begin = begin_record(&writer);
 
 		description_write(&cases[i], &writer);
 		assert_int_equal(read_back(&writer, begin, &read), -EBADMSG);
@@ -240,7 +236,7 @@ a_field_that_is_unknown_or_twice_is_refused(void **state)
 	static const struct description relaying = {
 		.state = RELAY_RELAYING, .upstream = { "a:1", 3 }, .active_us = 5
 	};
-	struct handoff_writer writer;
+	struct handoff_writer writer = { 0 };
 	struct description read;
 	size_t begin;
 
@@ -249,7 +245,7 @@ a_field_that_is_unknown_or_twice_is_refused(void **state)
 		bool is_new = tag == HANDOFF_TAG_SERVICE_FIRST +
 		                             7; /* of those that a relayed one may have: removed */
 
-		begin = record_of(&writer).left;
+		begin = begin_record(&writer);
 		description_write(&relaying, &writer);
 		handoff_put_number(&writer, tag, 3);
 		if (tag == HANDOFF_TAG_SERVICE_FIRST + 2 || tag == HANDOFF_TAG_SERVICE_FIRST + 3 ||
