@@ -38,10 +38,11 @@ _gracefulctl() {
 		;;
 	reload:--wait) words='drained ready no' ;;
 	reload:--timeout) ;;
-	:*) words='status reload check diff config scale restart events stop --socket --version --help' ;;
+	:*) words='status reload check diff config scale restart events upstreams upstream stop --socket --version --help' ;;
 	status:*) words='--json --watch --help' ;;
 	reload:*) words='--wait= --timeout= --if-changed --help' ;;
-	events:*) words='--json --help' ;;
+	events:* | upstreams:*) words='--json --help' ;;
+	upstream:upstream) words='drain enable --help' ;;
 	stop:*) words='--now --help' ;;
 	restart:restart) words=$(_gracefulctl_slots "${socket[@]}") ;;
 	check:* | diff:*)

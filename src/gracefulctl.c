@@ -10,6 +10,7 @@
 #include "ctl/events.h"
 #include "ctl/settings.h"
 #include "ctl/status.h"
+#include "ctl/upstreams.h"
 
 #include <getopt.h>
 #include <locale.h>
@@ -32,6 +33,9 @@ static const struct ctl_command commands[] = {
 	{ "scale", "N", "Run so many workers, until the next reload.", change_scale },
 	{ "restart", "SLOT", "Replace one worker.", change_restart },
 	{ "events", "[--json]", "Print what happens, as it happens.", events_run },
+	{ "upstreams", "[--json]", "Show whom the service proxy connects to.", upstreams_run },
+	{ "upstream", "drain|enable NAME", "Give an upstream no new connections, or give it some again.",
+		upstreams_change },
 	{ "stop", "[--now]", "Stop the daemon when its workers have drained, or now.", change_stop },
 };
 

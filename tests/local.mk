@@ -26,6 +26,7 @@ scenario_tests = \
 	tests/scenario/test_metrics.py \
 	tests/scenario/test_module.py \
 	tests/scenario/test_pipe.py \
+	tests/scenario/test_proxy.py \
 	tests/scenario/test_recycle.py \
 	tests/scenario/test_reexec.py \
 	tests/scenario/test_reject.py \

@@ -9,6 +9,7 @@
 #include "control/json_reply.h"
 #include "control/metrics.h"
 #include "control/status.h"
+#include "control/upstreams.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -47,6 +48,14 @@ get_config(const struct call *call)
 	}
 	http_reply_text(call->connection, 200, HTTP_TEXT("text/plain; charset=utf-8"),
 		(struct http_text){ running->config->text, running->config->text_len });
+}
+
+static void
+get_upstreams(const struct call *call)
+{
+	const struct report report = master_report(call->commands->master);
+
+	json_reply(call->connection, 200, upstreams_json(report.pool));
 }
 
 static void
@@ -144,6 +153,31 @@ post_restart(const struct call *call)
 }
 
 static void
+drain_upstream(const struct call *call, bool is_drained)
+{
+	const char *name = json_string_value(json_object_get(call->body, "name"));
+
+	if (!name)
+		json_reply_error(call->connection, 400, "\"name\" must be the name of an upstream");
+	else if (master_drain_upstream(call->commands->master, name, is_drained) < 0)
+		json_reply_error(call->connection, 404, "there is no such upstream");
+	else
+		json_reply(call->connection, 200, json_pack("{s:b}", "drained", is_drained));
+}
+
+static void
+post_upstream_drain(const struct call *call)
+{
+	drain_upstream(call, true);
+}
+
+static void
+post_upstream_enable(const struct call *call)
+{
+	drain_upstream(call, false);
+}
+
+static void
 post_stop(const struct call *call)
 {
 	json_reply(call->connection, 202, json_pack("{s:s}", "state", "stopping"));
@@ -161,6 +195,7 @@ static const struct command {
 } table[] = {
 	{ HTTP_VERB_GET, "/v1/status", false, get_status },
 	{ HTTP_VERB_GET, "/v1/config", false, get_config },
+	{ HTTP_VERB_GET, "/v1/upstreams", false, get_upstreams },
 	{ HTTP_VERB_GET, "/v1/events", false, get_events },
 	{ HTTP_VERB_GET, "/metrics", false, get_metrics },
 	{ HTTP_VERB_GET, "/healthz", false, get_healthz },
@@ -168,6 +203,8 @@ static const struct command {
 	{ HTTP_VERB_POST, "/v1/reload", true, post_reload },
 	{ HTTP_VERB_POST, "/v1/scale", true, post_scale },
 	{ HTTP_VERB_POST, "/v1/workers/#/restart", true, post_restart },
+	{ HTTP_VERB_POST, "/v1/upstreams/drain", true, post_upstream_drain },
+	{ HTTP_VERB_POST, "/v1/upstreams/enable", true, post_upstream_enable },
 	{ HTTP_VERB_POST, "/v1/stop", true, post_stop },
 };
 

@@ -12,4 +12,5 @@ src_libcontrol_a_SOURCES = \
 	src/control/passage.c src/control/passage.h \
 	src/control/status.c src/control/status.h \
 	src/control/subscribers.c src/control/subscribers.h \
+	src/control/upstreams.c src/control/upstreams.h \
 	src/control/waiter.c src/control/waiter.h

@@ -102,6 +102,56 @@ write_workers(const struct page *page, const struct pool *pool)
 			worker_end_name(end), pool->exits[end]);
 }
 
+/* One family of the upstreams' samples. */
+struct upstream_family {
+	FILE *f;
+	const char *name; /* with its suffix */
+	enum upstream_counter counter;
+};
+
+/* A pool_upstream_fn */
+static void
+write_upstream(const struct upstream_sum *sum, void *arg)
+{
+	const struct upstream_family *family = arg;
+	uint64_t value = sum->counter[family->counter];
+
+	if (family->counter == UPSTREAM_STATE)
+		value = sum->in_state[UPSTREAM_STATE_UP] > 0;
+	/* (a name has neither quotes nor backslashes, but a path may) */
+	fprintf(family->f, "gracefuld_%s{upstream=\"", family->name);
+	for (const char *p = sum->record->name; *p; p++)
+		fprintf(family->f, *p == '"' || *p == '\\' ? "\\%c" : "%c", *p);
+	fprintf(family->f, "\"} %" PRIu64 "\n", value);
+}
+
+/* Of the service proxy. */
+static void
+write_upstreams(const struct page *page, const struct pool *pool)
+{
+	static const struct {
+		enum upstream_counter counter;
+		const char *name, *suffix, *help;
+	} rows[] = {
+		{ UPSTREAM_STATE, "upstream_up", "", "Whether a worker finds it up and may connect to it." },
+		{ UPSTREAM_CONNECTIONS, "upstream_connections_open", "", "Connections to it, now." },
+		{ UPSTREAM_ACCEPTED, "upstream_connections", "_total", "Connections that it has accepted." },
+		{ UPSTREAM_FAILURES, "upstream_failures", "_total", "Connections that it has not accepted." },
+		{ UPSTREAM_RECEIVED, "upstream_received_bytes", "_total", "Bytes from it." },
+		{ UPSTREAM_SENT, "upstream_sent_bytes", "_total", "Bytes to it." },
+	};
+
+	for (size_t i = 0; pool->upstreams.n > 0 && i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char name[64];
+		struct upstream_family family = { page->f, name, rows[i].counter };
+
+		snprintf(name, sizeof(name), "%s%s", rows[i].name, rows[i].suffix);
+		describe(page, rows[i].name, rows[i].suffix, *rows[i].suffix ? "counter" : "gauge",
+			rows[i].help);
+		pool_each_upstream(pool, write_upstream, &family);
+	}
+}
+
 static double
 seconds(uint64_t us)
 {
@@ -167,6 +217,7 @@ metrics_text(
 		seconds(report->started_wall_us));
 	write_workers(&page, report->pool);
 	write_totals(&page, report->pool);
+	write_upstreams(&page, report->pool);
 	write_reloads(&page, report, reload);
 	if (format == METRICS_OPENMETRICS)
 		fputs("# EOF\n", f);

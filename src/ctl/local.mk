@@ -17,4 +17,5 @@ src_libctl_a_SOURCES = \
 	src/ctl/status_view.c src/ctl/status_view.h \
 	src/ctl/table.c src/ctl/table.h \
 	src/ctl/terminal.c src/ctl/terminal.h \
+	src/ctl/upstreams.c src/ctl/upstreams.h \
 	src/ctl/verdict.c src/ctl/verdict.h

@@ -29,12 +29,41 @@ enum counter {
 	COUNTER_COUNT
 };
 
+/*
+ * Behind them, a block of words for each upstream of a service that has any. The block of number n begins at word
+ * COUNTERS_UPSTREAMS + n * UPSTREAM_COUNTERS.
+ */
+#define COUNTERS_UPSTREAMS     64
+#define COUNTERS_UPSTREAMS_MAX 48
+
+enum upstream_counter {
+	UPSTREAM_STATE,       /* enum upstream_state */
+	UPSTREAM_CONNECTIONS, /* that it has now */
+	UPSTREAM_ACCEPTED,    /* connections that it has accepted from us */
+	UPSTREAM_FAILURES,    /* connections, and probes, that it has not */
+	UPSTREAM_RECEIVED,    /* bytes from it */
+	UPSTREAM_SENT,        /* bytes to it */
+	UPSTREAM_COUNTERS = 8,
+};
+
+enum upstream_state {
+	UPSTREAM_STATE_UP,
+	UPSTREAM_STATE_DOWN,
+	UPSTREAM_STATE_UNRESOLVED, /* its name has no address yet */
+	UPSTREAM_STATE_DRAINED,    /* up, but it gets no new connections */
+	UPSTREAM_STATES
+};
+
 struct counters {
 	_Atomic uint64_t word[COUNTERS_SIZE / sizeof(uint64_t)];
 };
 
 /* The name of a counter as `stats` lines and reports use it: "connections", "accepted", … */
 const char *counters_name(enum counter counter);
+
+_Static_assert(
+	(COUNTERS_UPSTREAMS + COUNTERS_UPSTREAMS_MAX * UPSTREAM_COUNTERS) * sizeof(uint64_t) <= COUNTERS_SIZE,
+	"they fit");
 
 /* Makes a new page, all zero. The descriptor (close-on-exec), or negative errno. */
 int counters_create(void);
@@ -49,6 +78,26 @@ static inline uint64_t
 counters_get(const struct counters *counters, enum counter counter)
 {
 	return atomic_load_explicit(&counters->word[counter], memory_order_relaxed);
+}
+
+/* The block of an upstream; number < COUNTERS_UPSTREAMS_MAX. */
+static inline _Atomic uint64_t *
+counters_upstream(struct counters *counters, size_t number)
+{
+	return &counters->word[COUNTERS_UPSTREAMS + number * UPSTREAM_COUNTERS];
+}
+
+/* One word, by the worker only. */
+static inline void
+counters_put(_Atomic uint64_t *word, uint64_t value)
+{
+	atomic_store_explicit(word, value, memory_order_relaxed);
+}
+
+static inline void
+counters_bump(_Atomic uint64_t *word, uint64_t n)
+{
+	counters_put(word, atomic_load_explicit(word, memory_order_relaxed) + n);
 }
 
 /* By the worker only: a load and a store, no locked instruction, since there is one writer. */

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "ipc/contract.h"
+#include "ipc/counters.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -18,7 +19,8 @@
 /* Parses what stands behind the word; NULL when it is well, else what is wrong. */
 typedef const char *parse_fn(char *rest, struct message *ret);
 
-static parse_fn parse_nothing, parse_text, parse_hello, parse_stats, parse_drained, parse_drain, parse_outbox;
+static parse_fn parse_nothing, parse_text, parse_hello, parse_stats, parse_drained, parse_drain, parse_outbox,
+	parse_upstream, parse_name;
 
 static const struct {
 	const char *word;
@@ -32,8 +34,11 @@ static const struct {
 	[MESSAGE_STATS] = { "stats", MESSAGE_TO_MASTER, parse_stats },
 	[MESSAGE_DRAINED] = { "drained", MESSAGE_TO_MASTER, parse_drained },
 	[MESSAGE_FAILED] = { "failed", MESSAGE_TO_MASTER, parse_text },
+	[MESSAGE_UPSTREAM] = { "upstream", MESSAGE_TO_MASTER, parse_upstream },
 	[MESSAGE_DRAIN] = { "drain", MESSAGE_TO_WORKER, parse_drain },
 	[MESSAGE_STOP] = { "stop", MESSAGE_TO_WORKER, parse_nothing },
+	[MESSAGE_DRAIN_UPSTREAM] = { "drain-upstream", MESSAGE_TO_WORKER, parse_name },
+	[MESSAGE_ENABLE_UPSTREAM] = { "enable-upstream", MESSAGE_TO_WORKER, parse_name },
 	[MESSAGE_OUTBOX] = { "outbox", MESSAGE_WITH_FD, parse_outbox },
 	[MESSAGE_INBOX] = { "inbox", MESSAGE_WITH_FD, parse_nothing },
 };
@@ -151,6 +156,25 @@ parse_outbox(char *rest, struct message *ret)
 	return NULL;
 }
 
+/* A name has no blank in it. */
+static const char *
+parse_name(char *rest, struct message *ret)
+{
+	ret->text = next_word(&rest);
+	return ret->text && !next_word(&rest) ? NULL : "a name must stand behind this word";
+}
+
+static const char *
+parse_upstream(char *rest, struct message *ret)
+{
+	const char *number = next_word(&rest);
+
+	if (!number || text_parse_u64(number, &ret->number) < 0 || ret->number >= COUNTERS_UPSTREAMS_MAX ||
+		parse_name(rest, ret))
+		return "upstream takes a number and a name";
+	return NULL;
+}
+
 /* The words of the protocol, known and to come, are made of these. */
 static bool
 is_word(const char *word)
@@ -260,4 +284,10 @@ size_t
 message_format_outbox(char buf[static MESSAGE_MAX], uint64_t share)
 {
 	return format_line(buf, "outbox %" PRIu64, share);
+}
+
+size_t
+message_format_upstream(char buf[static MESSAGE_MAX], size_t number, const char *name)
+{
+	return format_line(buf, "upstream %zu %s", number, name);
 }

@@ -3,8 +3,8 @@
  * newline, so that a write is atomic. This is the whole protocol; doc/protocol.md says it byte by byte.
  *
  *	worker → master   hello 1 NAME VERSION · ready · alive · status TEXT · stats k=v … ·
- *	                  drained finished=N handed=N cut=N · failed TEXT
- *	master → worker   drain SECONDS · stop
+ *	                  drained finished=N handed=N cut=N · failed TEXT · upstream N NAME
+ *	master → worker   drain SECONDS · stop · drain-upstream NAME · enable-upstream NAME
  *
  * and, with a descriptor each, one to a packet on the handoff channel:
  *
@@ -28,8 +28,11 @@ enum message_type {
 	MESSAGE_STATS,
 	MESSAGE_DRAINED,
 	MESSAGE_FAILED,
+	MESSAGE_UPSTREAM,
 	MESSAGE_DRAIN,
 	MESSAGE_STOP,
+	MESSAGE_DRAIN_UPSTREAM,
+	MESSAGE_ENABLE_UPSTREAM,
 	MESSAGE_OUTBOX,
 	MESSAGE_INBOX,
 	MESSAGE_TYPES
@@ -46,8 +49,9 @@ enum message_direction {
 /* Texts point into the line that was parsed, and live as long as it does. */
 struct message {
 	enum message_type type;
-	const char
-		*text; /* status, failed: the rest of the line; unknown: the whole line; stats: its pairs */
+	const char *text; /* status, failed: the rest of the line; unknown: the whole line; stats: its pairs;
+			  upstream, drain-upstream, enable-upstream: the name */
+	uint64_t number;  /* upstream: which of the blocks of the counter page is its own */
 	struct {
 		uint64_t version;
 		const char *name;
@@ -84,6 +88,8 @@ size_t message_format_text(
 size_t message_format_hello(char buf[static MESSAGE_MAX], const char *name, const char *version);
 size_t message_format_drained(char buf[static MESSAGE_MAX], uint64_t finished, uint64_t handed, uint64_t cut);
 size_t message_format_drain(char buf[static MESSAGE_MAX], uint64_t drain_us);
+/* drain-upstream, enable-upstream: message_format_text */
+size_t message_format_upstream(char buf[static MESSAGE_MAX], size_t number, const char *name);
 size_t message_format_outbox(char buf[static MESSAGE_MAX], uint64_t share);
 
 #endif

@@ -24,6 +24,8 @@ src_libmaster_a_SOURCES = \
 	src/master/slot.c src/master/slot.h \
 	src/master/slot_rule.c src/master/slot_rule.h \
 	src/master/spawn.c src/master/spawn.h \
+	src/master/upstreams.c src/master/upstreams.h \
+	src/master/upstreams_heritage.c src/master/upstreams_heritage.h \
 	src/master/stray.c src/master/stray.h \
 	src/master/trial.c src/master/trial.h \
 	src/master/unix_socket.c src/master/unix_socket.h \

@@ -410,6 +410,12 @@ master_reload(struct master *m)
 	return &m->reload;
 }
 
+int
+master_drain_upstream(struct master *m, const char *name, bool is_drained)
+{
+	return pool_drain_upstream(m->pool, name, is_drained);
+}
+
 void
 master_stop(struct master *m, const char *origin, bool now)
 {

@@ -90,4 +90,7 @@ struct reload *master_reload(struct master *master);
 /* Stops as on SIGTERM, or as on SIGQUIT when `now`; `origin` is logged. */
 void master_stop(struct master *master, const char *origin, bool now);
 
+/* See pool_drain_upstream. */
+int master_drain_upstream(struct master *master, const char *name, bool is_drained);
+
 #endif

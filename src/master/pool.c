@@ -559,6 +559,22 @@ on_leaving(struct worker *worker, void *arg)
 	heirs_appoint(arg, worker);
 }
 
+/* What it has counted for its upstreams goes on to count. */
+static void
+keep_upstream_counts(const struct worker *worker)
+{
+	for (size_t number = 0; number < COUNTERS_UPSTREAMS_MAX; number++) {
+		struct upstream_record *record = worker->upstream[number];
+		struct upstream_sum sum = { .record = record };
+
+		if (!record)
+			continue;
+		upstream_sum_add(&sum, worker->counters, number);
+		for (int i = UPSTREAM_ACCEPTED; i < UPSTREAM_COUNTERS; i++)
+			record->gone[i] += sum.counter[i];
+	}
+}
+
 static void
 on_exit_worker(struct worker *worker, void *arg)
 {
@@ -568,6 +584,7 @@ on_exit_worker(struct worker *worker, void *arg)
 		if (c != COUNTER_CONNECTIONS)
 			pool->gone[c] += worker_count(worker, c);
 	pool->accepted[worker->slot] += worker_count(worker, COUNTER_ACCEPTED);
+	keep_upstream_counts(worker);
 	pool->exits[worker->end]++;
 	if (!worker->drained)
 		pool->losses += worker->cut;
@@ -587,11 +604,13 @@ pool_new(const struct pool_host *host)
 		return NULL;
 	pool->host = *host;
 	TAILQ_INIT(&pool->listeners);
+	upstream_records_init(&pool->upstreams);
 	pool->talk = (struct pace){ .rest = WORKER_TALK_REST, .credit_us = WORKER_TALK_CREDIT_US };
 	pool->slot_host = (struct slot_host){
 		.workers = { .base = host->base,
 			.program = host->program,
 			.open_files = host->open_files,
+			.upstreams = &pool->upstreams,
 			.talk = &pool->talk,
 			.changed = wake,
 			.arg = pool },
@@ -703,10 +722,56 @@ pool_free(struct pool *pool)
 	for (unsigned i = 0; i < pool->n_slots; i++)
 		slot_free(pool->slot[i]);
 	free(pool->slot);
+	upstream_records_done(&pool->upstreams);
 	free(pool->accepted);
 	generation_unref(pool->running);
 	generation_unref(pool->live);
 	generation_unref(pool->roll.target);
 	event_free(pool->on_wake);
 	free(pool);
+}
+
+/* ---- upstreams ---- */
+
+static void
+sum_worker(struct upstream_sum *sum, const struct worker *worker)
+{
+	for (size_t number = 0; worker && number < COUNTERS_UPSTREAMS_MAX; number++)
+		if (worker->upstream[number] == sum->record)
+			upstream_sum_add(sum, worker->counters, number);
+}
+
+void
+pool_each_upstream(const struct pool *pool, pool_upstream_fn *fn, void *arg)
+{
+	const struct upstream_record *record;
+
+	TAILQ_FOREACH(record, &pool->upstreams.list, entry) {
+		struct upstream_sum sum = { .record = record };
+
+		memcpy(sum.counter, record->gone, sizeof(sum.counter));
+		for (unsigned i = 0; i < pool->n_slots; i++) {
+			sum_worker(&sum, pool->slot[i]->incumbent);
+			sum_worker(&sum, pool->slot[i]->successor);
+		}
+		fn(&sum, arg);
+	}
+}
+
+int
+pool_drain_upstream(struct pool *pool, const char *name, bool is_drained)
+{
+	struct upstream_record *record = upstream_records_find(&pool->upstreams, name);
+
+	if (!record)
+		return -ENOENT;
+	record->is_drained = is_drained;
+	log_notice("upstream %s: %s", name, is_drained ? "drained" : "enabled");
+	for (unsigned i = 0; i < pool->n_slots; i++) {
+		if (pool->slot[i]->incumbent)
+			worker_drain_upstream(pool->slot[i]->incumbent, record);
+		if (pool->slot[i]->successor)
+			worker_drain_upstream(pool->slot[i]->successor, record);
+	}
+	return 0;
 }

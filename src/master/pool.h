@@ -66,7 +66,8 @@ struct pool {
 	uint64_t last_number;       /* of a generation */
 	struct roll roll;
 	uint64_t gone[COUNTER_COUNT]; /* what the counters of workers that have gone add up to */
-	uint64_t *accepted;           /* … COUNTER_ACCEPTED by slot, for all slots there ever were */
+	struct upstream_records upstreams;
+	uint64_t *accepted; /* … COUNTER_ACCEPTED by slot, for all slots there ever were */
 	unsigned n_accepted;
 	uint64_t exits[WORKER_ENDS]; /* of workers, by their end */
 	uint64_t losses;             /* connections that died with their worker */
@@ -115,6 +116,15 @@ uint64_t pool_total(const struct pool *pool, enum counter counter);
 uint64_t pool_accepted(const struct pool *pool, unsigned slot);
 
 struct pool_count pool_count(const struct pool *pool);
+
+/* Takes what is known of one upstream. */
+typedef void pool_upstream_fn(const struct upstream_sum *sum, void *arg);
+
+/* Calls for each upstream that workers have told of, those that are gone from the configuration too. */
+void pool_each_upstream(const struct pool *pool, pool_upstream_fn *fn, void *arg);
+
+/* Lets an upstream get no new connections any more, or again; also through reloads. 0; -ENOENT: no worker has told of it. */
+int pool_drain_upstream(struct pool *pool, const char *name, bool is_drained);
 
 /* Frees a pool without workers; closes all listeners. */
 void pool_free(struct pool *pool);

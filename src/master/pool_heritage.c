@@ -4,6 +4,7 @@
 #include "master/pool_heritage.h"
 
 #include "base/cleanup.h"
+#include "master/upstreams_heritage.h"
 
 #include <string.h>
 
@@ -16,6 +17,7 @@ static const struct heritage_field fields[] = {
 	HERITAGE_REST("generations"),
 	HERITAGE_REST("running"), /* a generation's number */
 	HERITAGE_REST("listeners"),
+	HERITAGE_REST("upstreams"),
 	HERITAGE_REST("slots"),
 	HERITAGE_END,
 };
@@ -104,6 +106,7 @@ pool_save(struct heritage *h, const struct pool *pool)
 	TAILQ_FOREACH(listener, &pool->listeners, entry)
 		heritage_add(h, listeners, listener_save(h, listener, pool->host.passed));
 	heritage_set(h, json, "listeners", listeners);
+	heritage_set(h, json, "upstreams", upstream_records_save(h, &pool->upstreams));
 	for (unsigned i = 0; i < pool->n_slots; i++)
 		heritage_add(h, slots, save_slot(h, pool->slot[i]));
 	heritage_set(h, json, "slots", slots);
@@ -269,6 +272,7 @@ pool_load(struct heritage *h, const json_t *json, struct pool *pool)
 	            load_running(h, &roster, json_object_get(json, "running"), pool) &&
 	            load_accepted(h, json_object_get(json, "accepted"), pool) &&
 	            load_listeners(h, json_object_get(json, "listeners"), pool) && check_addresses(h, pool) &&
+	            upstream_records_load(h, json_object_get(json, "upstreams"), &pool->upstreams) &&
 	            load_slots(h, &roster, json_object_get(json, "slots"), pool);
 
 	roster_done(&roster);

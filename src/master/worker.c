@@ -12,6 +12,7 @@
 #include "ipc/contract.h"
 #include "master/log_event.h"
 #include "master/loop.h"
+#include "master/upstreams_heritage.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -170,6 +171,27 @@ tell_stop(struct worker *w)
 	send_signal(w, SIGTERM);
 }
 
+void
+worker_drain_upstream(struct worker *w, const struct upstream_record *record)
+{
+	char line[MESSAGE_MAX];
+
+	send_line(w, line,
+		message_format_text(line,
+			record->is_drained ? MESSAGE_DRAIN_UPSTREAM : MESSAGE_ENABLE_UPSTREAM, record->name));
+}
+
+/* Before it runs: so it has read this when it accepts its first connection. */
+static void
+tell_drained_upstreams(struct worker *w)
+{
+	const struct upstream_record *record;
+
+	TAILQ_FOREACH(record, &w->host->upstreams->list, entry)
+		if (record->is_drained)
+			worker_drain_upstream(w, record);
+}
+
 /* What is done to the worker as it enters its state. */
 static void
 act_on_entry(struct worker *w)
@@ -310,6 +332,13 @@ on_failed(struct worker *w, const struct message *m)
 }
 
 static void
+on_upstream(struct worker *w, const struct message *m)
+{
+	/* (the parser has seen to it that the number is one) */
+	w->upstream[m->number] = upstream_records_get(w->host->upstreams, m->text);
+}
+
+static void
 on_hello(struct worker *w, const struct message *m)
 {
 	char reason[80];
@@ -363,6 +392,7 @@ on_line(char *line, void *arg)
 		[MESSAGE_STATS] = on_stats,
 		[MESSAGE_DRAINED] = on_drained,
 		[MESSAGE_FAILED] = on_failed,
+		[MESSAGE_UPSTREAM] = on_upstream,
 	};
 	char raw[MESSAGE_MAX];
 	struct worker *w = arg;
@@ -606,10 +636,12 @@ start_process(struct worker *w, struct ends *e, const struct worker_sockets *soc
 		.open_files = open_files > 0 ? open_files : w->host->open_files,
 		.identity = &w->generation->identity,
 	};
-	int r = fd_set_nonblock(e->control[1], true);
+	int r = fd_set_nonblock(w->control_fd, true);
 
 	if (r == 0)
 		r = fd_set_nonblock(e->status[0], true);
+	if (r == 0)
+		tell_drained_upstreams(w);
 	return r < 0 ? r : spawn_process(&spawn, &w->pid, &w->pidfd);
 }
 
@@ -664,10 +696,11 @@ worker_start(const struct worker_host *host, unsigned slot, struct generation *g
 	}
 	if (r == 0 && !(w->counters = counters_map(ends.stats)))
 		r = -errno;
-	if (r == 0)
-		r = start_process(w, &ends, sockets);
 	if (r == 0) {
 		w->control_fd = take_fd(&ends.control[1]);
+		r = start_process(w, &ends, sockets);
+	}
+	if (r == 0) {
 		w->status_fd = take_fd(&ends.status[0]);
 		w->handoff_fd = take_fd(&ends.handoff[0]);
 		w->counters_fd = take_fd(&ends.stats);
@@ -729,6 +762,7 @@ static const struct heritage_field fields[] = {
 	HERITAGE_REST("generation"), /* its number; the pool's */
 	HERITAGE_REST("line"),       /* what has come of one that is not whole */
 	HERITAGE_REST("watched"),
+	HERITAGE_REST("upstreams"),
 	HERITAGE_END,
 };
 
@@ -758,6 +792,7 @@ worker_save(struct heritage *h, const struct worker *w)
 	/* once nothing is read any more, what is held is no line's beginning */
 	heritage_set(h, json, "line", heritage_bytes(w->reader.data, watched.status ? w->reader.len : 0));
 	heritage_set(h, json, "watched", heritage_save(h, watched_fields, &watched));
+	heritage_set(h, json, "upstreams", upstream_blocks_save(h, w->upstream));
 	return json;
 }
 
@@ -818,6 +853,7 @@ worker_load(
 		.counters_fd = -1 };
 	if (heritage_load(h, fields, json, w) && load_line(h, json_object_get(json, "line"), &w->reader) &&
 		heritage_load(h, watched_fields, json_object_get(json, "watched"), &watched) &&
+		upstream_blocks_load(h, json_object_get(json, "upstreams"), host->upstreams, w->upstream) &&
 		(h->trial || watch(h, w, &watched)))
 		return w;
 	worker_free(w);

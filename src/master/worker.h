@@ -14,6 +14,7 @@
 #include "master/generation.h"
 #include "master/log_event.h"
 #include "master/spawn.h"
+#include "master/upstreams.h"
 #include "master/worker_state.h"
 
 #include <event2/event.h>
@@ -55,11 +56,12 @@ const char *worker_end_name(enum worker_end end);
 /* What all workers share. */
 struct worker_host {
 	struct event_base *base;
-	const char *program;        /* of built-in services */
-	unsigned open_files;        /* where limits.open_files says nothing; 0: as the master's */
-	const struct config *live;  /* for what applies to what runs: drain_timeout, roll, restart */
-	struct pace *talk;          /* of all workers' messages */
-	void (*changed)(void *arg); /* a worker has a new state */
+	const char *program;                /* of built-in services */
+	unsigned open_files;                /* where limits.open_files says nothing; 0: as the master's */
+	const struct config *live;          /* for what applies to what runs: drain_timeout, roll, restart */
+	struct upstream_records *upstreams; /* what workers tell of, and what they are told */
+	struct pace *talk;                  /* of all workers' messages */
+	void (*changed)(void *arg);         /* a worker has a new state */
 	void *arg;
 };
 
@@ -97,7 +99,9 @@ struct worker {
 	char failure[256];            /* "exited with status 1: …", as verdicts quote it */
 	char status[128];             /* its own words, last */
 	uint64_t seen[COUNTER_COUNT]; /* worker_count's */
-	bool drained;                 /* has told what became of its connections: */
+	/* of whom the blocks of its page speak; NULL: of nobody */
+	struct upstream_record *upstream[COUNTERS_UPSTREAMS_MAX];
+	bool drained; /* has told what became of its connections: */
 	uint64_t finished, handed, cut;
 };
 
@@ -142,6 +146,9 @@ bool worker_is_of(const struct worker *worker, const struct generation *generati
  * A counter of its page. What only grows never goes back here, whatever the worker writes into the page.
  */
 uint64_t worker_count(struct worker *worker, enum counter counter);
+
+/* Tells it that an upstream gets no new connections any more, or again. */
+void worker_drain_upstream(struct worker *worker, const struct upstream_record *record);
 
 /* Has it been READY for that long? *ret_left is set to what is missing, if it's only a matter of time, else
  * to 0. */

@@ -11,7 +11,8 @@
 
 typedef const struct service_ops *service_fn(void);
 
-static service_fn *const services[] = { service_hello, service_echo, service_http, service_module };
+static service_fn *const services[] = { service_hello, service_echo, service_http, service_proxy,
+	service_module };
 
 const struct service_ops *
 service_find(const char *type)

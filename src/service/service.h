@@ -59,6 +59,11 @@ struct service_host {
 	void (*ended)(struct service_host *host, struct service_connection *connection, bool cut);
 	/* `freeze` had said -EBUSY: it may be asked again from now on. */
 	void (*movable)(struct service_host *host, struct service_connection *connection);
+	/*
+	 * The block of that number of the counter page is this upstream's. For services that have any, from `start`. NULL: nobody
+	 * wants to know.
+	 */
+	void (*say_upstream)(struct service_host *host, size_t number, const char *name);
 };
 
 /* What a connection's record says of the service that it is of: another one, or another version, can't adopt it. */
@@ -88,6 +93,11 @@ struct service_ops {
 	void (*retire)(struct service_connection *connection);
 	/* Time is up: closes it, and calls host->ended with `cut`. Works on a frozen one, too. */
 	void (*cut)(struct service_connection *connection);
+	/*
+	 * The operator wants the upstream of that name to get no new connections, or to get them again. One that is not there is nothing
+	 * wrong. NULL: the service has none.
+	 */
+	void (*drain_upstream)(void *service, const char *name, bool is_drained);
 	/* Frees what `start` made; there are no connections any more. */
 	void (*stop)(void *service);
 

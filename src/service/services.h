@@ -9,6 +9,7 @@
 const struct service_ops *service_hello(void);  /* hello.c */
 const struct service_ops *service_echo(void);   /* echo.c */
 const struct service_ops *service_http(void);   /* http/http.c */
+const struct service_ops *service_proxy(void);  /* proxy/proxy.c */
 const struct service_ops *service_module(void); /* module/module.c */
 
 #endif

@@ -41,6 +41,12 @@ take_message(struct control_pipe *pipe, const struct message *message)
 	case MESSAGE_STOP:
 		pipe->handler->on_stop(pipe->arg);
 		break;
+	case MESSAGE_DRAIN_UPSTREAM:
+	case MESSAGE_ENABLE_UPSTREAM:
+		if (pipe->handler->on_upstream)
+			pipe->handler->on_upstream(
+				message->text, message->type == MESSAGE_DRAIN_UPSTREAM, pipe->arg);
+		break;
 	default:
 		if (!pipe->unknown_said)
 			log_notice("an unknown message on the control pipe is ignored: %s", message->text);

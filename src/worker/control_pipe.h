@@ -5,6 +5,7 @@
 #define WORKER_CONTROL_PIPE_H
 
 #include <event2/event.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct control_pipe;
@@ -12,6 +13,8 @@ struct control_pipe;
 struct control_handler {
 	void (*on_drain)(uint64_t within_us, void *arg);
 	void (*on_stop)(void *arg);
+	/* The upstream of that name gets no new connections any more, or again. */
+	void (*on_upstream)(const char *name, bool is_drained, void *arg);
 	/*
 	 * The pipe has ended, or what came from it was no message: nothing will come from it any
 	 * more. Called at most once.

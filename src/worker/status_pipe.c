@@ -144,6 +144,14 @@ status_pipe_failed(struct status_pipe *pipe, const char *text)
 }
 
 void
+status_pipe_upstream(struct status_pipe *pipe, size_t number, const char *name)
+{
+	char line[MESSAGE_MAX];
+
+	send_or_keep(pipe, line, message_format_upstream(line, number, name));
+}
+
+void
 status_pipe_drained(struct status_pipe *pipe, uint64_t finished, uint64_t handed, uint64_t cut)
 {
 	char line[MESSAGE_MAX];

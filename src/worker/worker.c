@@ -296,6 +296,25 @@ on_movable(struct service_host *host, struct service_connection *connection)
 	handover_movable(&w->handover, connection);
 }
 
+/* of service_host */
+static void
+say_upstream(struct service_host *host, size_t number, const char *name)
+{
+	struct worker *w = (struct worker *)host;
+
+	status_pipe_upstream(w->status, number, name);
+}
+
+/* of control_handler */
+static void
+on_upstream(const char *name, bool is_drained, void *arg)
+{
+	struct worker *w = arg;
+
+	if (w->service_ops->drain_upstream)
+		w->service_ops->drain_upstream(w->service, name, is_drained);
+}
+
 /* ---- connections that come and go ---- */
 
 /* of handover_handler */
@@ -524,7 +543,7 @@ open_parts(struct worker *w)
 	static const struct acceptor_handler acceptor_handler = { .on_connection = on_connection,
 		.on_deaf = on_deaf };
 	static const struct control_handler control_handler = {
-		.on_drain = on_drain, .on_stop = on_stop, .on_end = on_master_gone
+		.on_drain = on_drain, .on_stop = on_stop, .on_upstream = on_upstream, .on_end = on_master_gone
 	};
 
 	w->host.counters = counters_map(w->inherited.stats_fd);
@@ -596,7 +615,7 @@ int
 worker_run(const char *version)
 {
 	struct worker w = {
-		.host = { .ended = on_ended, .movable = on_movable },
+		.host = { .ended = on_ended, .movable = on_movable, .say_upstream = say_upstream },
 		.inherited = INHERITANCE_NONE,
 	};
 	int status;

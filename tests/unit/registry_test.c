@@ -15,7 +15,7 @@
 static void
 services_are_found_by_type(void **state)
 {
-	static const char *const types[] = { "hello", "echo", "http", "module" };
+	static const char *const types[] = { "hello", "echo", "http", "proxy", "module" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {

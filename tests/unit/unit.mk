@@ -3,9 +3,9 @@
 base_test_ldadd = src/libbase.a $(CMOCKA_LIBS)
 ipc_test_ldadd = src/libipc.a $(base_test_ldadd)
 service_test_ldadd = src/libservice.a src/libhttp.a src/libconfig.a $(ipc_test_ldadd) $(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) \
-	$(HTTP_PARSER_LIBS)
+	$(HTTP_PARSER_LIBS) $(LIBCARES_LIBS) -lm
 worker_test_ldadd = src/libworker.a src/libservice.a src/libhttp.a src/libconfig.a src/libsystemd-glue.a \
-	$(ipc_test_ldadd) $(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) $(HTTP_PARSER_LIBS)
+	$(ipc_test_ldadd) $(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) $(HTTP_PARSER_LIBS) $(LIBCARES_LIBS) -lm
 
 layer_tests = \
 	tests/unit/acceptor_test \
@@ -17,6 +17,9 @@ layer_tests = \
 	tests/unit/log_test \
 	tests/unit/message_test \
 	tests/unit/pace_test \
+	tests/unit/proxy_options_test \
+	tests/unit/proxy_protocol_test \
+	tests/unit/proxy_rules_test \
 	tests/unit/registry_test \
 	tests/unit/service_test \
 	tests/unit/slab_test \
@@ -43,6 +46,12 @@ tests_unit_log_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_log_test_LDADD = $(base_test_ldadd)
 tests_unit_message_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_message_test_LDADD = $(ipc_test_ldadd)
+tests_unit_proxy_options_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_proxy_options_test_LDADD = $(service_test_ldadd)
+tests_unit_proxy_protocol_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_proxy_protocol_test_LDADD = $(service_test_ldadd)
+tests_unit_proxy_rules_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_proxy_rules_test_LDADD = $(service_test_ldadd)
 tests_unit_pace_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_pace_test_LDADD = $(base_test_ldadd)
 tests_unit_registry_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)

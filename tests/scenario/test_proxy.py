@@ -1,0 +1,816 @@
+"""The service proxy: connections that last through reloads, whatever they are doing, and upstreams that fail."""
+
+import contextlib
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import threading
+
+import pytest
+
+import harness
+from harness import Client, Daemon, Load, anonymous_kb, assert_no_failure, config, free_port, load_text, scaled, wait_until
+
+GRACEFULCTL = os.environ.get("GRACEFULCTL", os.path.join(harness.TOP, "build/gracefulctl"))
+
+STATE_TIME = r"(\d+):(\d+):([\d.]+) gracefuld\S+ info: worker \d+ gen \d+ pid (\d+): \w+ -> (draining|exited)"
+
+
+def upstream(port, **more):
+    return {"address": "127.0.0.1", "port": port, **more}
+
+
+def proxy(port, *upstreams, workers=2, **options):
+    """The text of a configuration. Upstreams are ports, or groups."""
+    entries = [upstream(u) if isinstance(u, int) else u for u in upstreams]
+    return config(port, workers=workers, service={"type": "proxy", "upstreams": entries, **options})
+
+
+class Backend:
+    """A listening socket whose connections the test serves itself."""
+
+    def __init__(self, backlog=64, path=None):
+        if path:
+            self.listener = socket.socket(socket.AF_UNIX)
+            self.listener.bind(path)
+            os.chmod(path, 0o777)
+        else:
+            self.listener = socket.socket()
+            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self.listener.bind(("127.0.0.1", free_port()))
+            self.port = self.listener.getsockname()[1]
+        self.listener.listen(backlog)
+        self.listener.settimeout(harness.DEADLINE)
+
+    def accept(self):
+        sock, _ = self.listener.accept()
+        sock.settimeout(harness.DEADLINE)
+        return sock
+
+    def close(self):
+        self.listener.close()
+
+
+def receive(sock, n):
+    data = bytearray()
+    while len(data) < n and (more := sock.recv(n - len(data))):
+        data += more
+    return bytes(data)
+
+
+def reset(sock):
+    """Closes it by a reset."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def times_to_leave(daemon):
+    """Seconds from `draining` to the end, of each worker that left."""
+    began, took = {}, []
+    for match in daemon.log.find(STATE_TIME):
+        hours, minutes, seconds, pid, state = match.groups()
+        at = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        if state == "draining":
+            began[pid] = at
+        elif pid in began:
+            took.append((at - began.pop(pid)) % 86400)
+    return took
+
+
+@pytest.fixture
+def backend():
+    server = Backend()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def echo():
+    """Starts gracefulds that serve echo: echo() is the port of one more."""
+    with contextlib.ExitStack() as stack:
+        def start_one():
+            path = stack.enter_context(folder())
+            port = free_port()
+            daemon = Daemon(path, config(port, workers=1, service={"type": "echo"}))
+            stack.callback(daemon.close)
+            daemon.wait_ready()
+            return port
+        yield start_one
+
+
+@contextlib.contextmanager
+def folder():
+    path = tempfile.mkdtemp(prefix="gracefuld-")
+    os.chmod(path, 0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+# -- through reloads -----------------------------------------------------------------------------------------------
+
+def test_streams_live_through_reloads(start, port, echo, figure):
+    """200 streams at full speed; upstreams come and go, and those that go keep what they have."""
+    one, two, three = echo(), echo(), echo()
+    sets = [(one, two), (two, three), (three,), (one, three), (one, two, three)]
+    daemon = start(proxy(port, *sets[-1]))
+    reloads = scaled(50, 5)
+    with Load(port, "--size", "16384", mode="stream", proto="echo", connections=scaled(200, 20)) as load:
+        for n in range(reloads):
+            verdict = daemon.reload(proxy(port, *sets[n % len(sets)]))
+            assert verdict.word == "applied" and verdict.cut == 0 and verdict.finished == 0, verdict
+        seen = load.result()
+    assert seen["failed_total"] == 0 and seen["stream"]["streams_lost"] == 0, load_text(seen)
+    assert seen["stream"]["corrupt_streams"] == 0 and seen["ok"] > 0, seen
+    took = times_to_leave(daemon)
+    assert len(took) == 2 * reloads
+    figure(f"{reloads} reloads, {load_text(seen)}; workers gone after {max(took) * 1000:.0f} ms at most")
+
+
+def test_large_streams_live_through_reloads(start, port, echo, figure):
+    """Messages of a megabyte, several at a time: what waits is in pipes."""
+    daemon = start(proxy(port, echo()))
+    with Load(port, "--size", str(1 << 20), "--depth", "4", mode="stream", proto="echo", connections=scaled(8, 4)) as load:
+        for _ in range(scaled(20, 5)):
+            verdict = daemon.reload()
+            assert verdict.word == "applied" and verdict.cut == 0 and verdict.finished == 0, verdict
+        seen = load.result()
+    assert seen["failed_total"] == 0 and seen["stream"]["corrupt_streams"] == 0 and seen["ok"] > 0, load_text(seen)
+    figure(load_text(seen))
+
+
+def test_idle_connections_live_through_reloads(start, port, echo, figure):
+    connections, reloads = scaled(5000, 200), 5
+    daemon = start(proxy(port, echo(), workers=2))
+    with Load(port, mode="hold", proto="echo", connections=connections) as load:
+        load.wait_all_open()
+        for _ in range(reloads):
+            verdict = daemon.reload()
+            assert verdict.word == "applied" and verdict.handed_over == connections, verdict
+        seen = load.result()
+    assert seen["failed_total"] == 0 and seen["hold"]["alive_at_end"] == connections, seen
+    figure(f"{connections} connections, workers gone after {max(times_to_leave(daemon)) * 1000:.0f} ms at most")
+
+
+def test_new_connections_through_reloads(start, port, echo, figure):
+    daemon = start(proxy(port, echo()))
+    with Load(port, mode="new", proto="echo", connections=16) as load:
+        for _ in range(scaled(20, 5)):
+            assert daemon.reload().word == "applied"
+        seen = load.result()
+    assert_no_failure(seen)
+    figure(load_text(seen))
+
+
+def test_half_closed_by_the_client(start, port, backend):
+    daemon = start(proxy(port, backend.port))
+    with Client(port) as client, backend.accept() as server:
+        client.send(b"question")
+        client.sock.shutdown(socket.SHUT_WR)
+        assert receive(server, 100) == b"question"  # up to the end
+        daemon.reload()
+        server.sendall(b"first")
+        assert client.receive(5) == b"first"
+        daemon.reload()
+        server.sendall(b"second")
+        server.close()
+        assert client.receive(100) == b"second"  # up to the end
+        assert client.end() == "closed"
+
+
+def test_half_closed_by_the_upstream(start, port, backend):
+    daemon = start(proxy(port, backend.port))
+    with Client(port) as client, backend.accept() as server:
+        server.sendall(b"greeting")
+        server.shutdown(socket.SHUT_WR)
+        assert client.receive(100) == b"greeting"
+        for text in (b"one", b"two"):
+            assert daemon.reload().handed_over == 1
+            client.send(text)
+            assert receive(server, 3) == text
+        client.close()
+        assert server.recv(1) == b""
+
+
+def test_a_half_closed_client_that_dies_is_noticed(start, port, backend):
+    """Nothing is to be read from it and nothing to be sent: yet its reset ends the connection."""
+    daemon = start(proxy(port, backend.port, workers=1))
+    with Client(port) as client, backend.accept() as server:
+        client.sock.shutdown(socket.SHUT_WR)
+        assert server.recv(1) == b""
+        daemon.reload()
+        reset(client.sock)
+        dead = select.poll()
+        dead.register(server, 0)  # errors only
+        assert dead.poll(harness.DEADLINE * 1000), "the upstream has not heard of it"
+
+
+def pattern(n):
+    """Bytes of which no two places look alike."""
+    return b"".join(struct.pack("<Q", i * 0x9e3779b97f4a7c15 & (1 << 64) - 1) for i in range(n // 8))
+
+
+def test_slow_readers_through_reloads(start, port, backend, figure):
+    """What waits moves along, in both directions, whole; and it is bounded."""
+    daemon = start(proxy(port, backend.port, workers=1))
+    data = pattern(16 << 20)
+    empty = anonymous_kb(daemon.worker(0).pid)
+    with Client(port) as client, backend.accept() as server:
+        def send(sock):
+            sock.settimeout(None)
+            sock.sendall(data)
+            sock.shutdown(socket.SHUT_WR)
+        senders = [threading.Thread(target=send, args=(sock,), daemon=True) for sock in (client.sock, server)]
+        for sender in senders:
+            sender.start()
+        for _ in range(5):
+            verdict = daemon.reload()
+            assert verdict.handed_over == 1 and verdict.cut == 0, verdict
+        if not harness.is_sanitized():
+            more = anonymous_kb(daemon.worker(0).pid) - empty
+            assert more < 4096, f"{more} kB for one connection"
+            figure(f"{more} kB more while {len(data) >> 20} MiB wait in both directions")
+        assert receive(client.sock, len(data) + 1) == data
+        daemon.reload()
+        assert receive(server, len(data) + 1) == data
+        for sender in senders:
+            sender.join()
+
+
+def full_backlog(backend):
+    """Connects until nobody is let in any more; the sockets."""
+    sockets = []
+    for _ in range(64):
+        sock = socket.socket()
+        sock.setblocking(False)
+        sock.connect_ex(("127.0.0.1", backend.port))
+        sockets.append(sock)
+    return sockets
+
+
+def test_connecting_through_reloads(start, port):
+    """The upstream's queue is full, so that the connection is being made while workers come and go."""
+    backend = Backend(backlog=1)
+    others = full_backlog(backend)
+    daemon = start(proxy(port, backend.port, workers=1, connect_timeout="60s", health={"timeout": "60s"}))
+    with Client(port) as client:
+        client.send(b"early")
+        wait_until(lambda: connecting(backend.port, daemon), "it is being connected")
+        for _ in range(3):
+            assert daemon.reload().handed_over == 1
+        for sock in others:
+            sock.close()
+        while True:  # those that were in the queue have gone
+            server = backend.accept()
+            with contextlib.suppress(ConnectionError):
+                if data := receive(server, 5):
+                    break
+            server.close()
+        assert data == b"early"
+        server.sendall(b"late")
+        assert client.receive(4) == b"late"
+        server.close()
+    backend.close()
+
+
+def connecting(port, daemon):
+    """Has a worker a socket in SYN_SENT to this port?"""
+    inodes = set()
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        for line in list(file)[1:]:
+            field = line.split()
+            if field[3] == "02" and int(field[2].rpartition(":")[2], 16) == port:
+                inodes.add(f"socket:[{field[9]}]")
+    for pid in daemon.pids():
+        with contextlib.suppress(FileNotFoundError):
+            for name in os.listdir(f"/proc/{pid}/fd"):
+                with contextlib.suppress(FileNotFoundError):
+                    if os.readlink(f"/proc/{pid}/fd/{name}") in inodes:
+                        return True
+    return False
+
+
+def test_waiting_for_a_unix_socket_through_reloads(start, port, directory):
+    """A full queue of a UNIX socket has no event for when there is room."""
+    path = os.path.join(directory, "backend.sock")
+    backend = Backend(backlog=0, path=path)
+    with socket.socket(socket.AF_UNIX) as other:
+        other.connect(path)
+        daemon = start(proxy(port, {"path": path}, workers=1, connect_timeout="60s"))
+        with Client(port) as client:
+            client.send(b"early")
+            wait_until(lambda: any("1 connections" in line or "1 connection" in line for line in daemon.status()),
+                       "it is accepted")
+            for _ in range(3):
+                assert daemon.reload().handed_over == 1
+            backend.accept().close()
+            with backend.accept() as server:
+                assert receive(server, 5) == b"early"
+    backend.close()
+
+
+# -- upstreams that fail --------------------------------------------------------------------------------------------
+
+def test_an_upstream_that_refuses_is_passed_over(start, port, echo):
+    dead = free_port()
+    daemon = start(proxy(port, dead, echo(), workers=1))
+    with Load(port, "--requests", str(scaled(500, 50)), mode="new", proto="echo", connections=4) as load:
+        assert_no_failure(load.result(stop=False))
+    daemon.wait_line(rf"proxy: upstream 127\.0\.0\.1:{dead} is down: Connection refused")
+
+
+def test_an_upstream_that_hangs_is_passed_over(start, port, echo):
+    hung = Backend(backlog=1)
+    others = full_backlog(hung)
+    daemon = start(proxy(port, hung.port, echo(), workers=1, connect_timeout="200ms", health={"fall": 1, "timeout": "200ms"}))
+    clients = [Client(port).send(b"hello") for _ in range(4)]
+    assert [client.receive(5) for client in clients] == [b"hello"] * 4
+    daemon.wait_line(rf"proxy: upstream 127\.0\.0\.1:{hung.port} is down: Connection timed out")
+    for sock in (*others, *clients):
+        sock.close()
+    hung.close()
+
+
+def test_all_are_down(start, port):
+    """Clients are closed at once; that is said once; and when one comes back they are served."""
+    dead = free_port()
+    daemon = start(proxy(port, dead, workers=1, health={"fall": 1}))
+    for _ in range(5):
+        with Client(port) as client:
+            assert client.end() == "closed"
+    daemon.wait_line("proxy: no upstream is up: clients are closed")
+    with Client(port) as client:
+        assert client.end() == "closed"
+    assert len(daemon.log.find("no upstream is up")) == 1
+    with socket.create_server(("127.0.0.1", dead)) as server:
+        daemon.wait_line(rf"proxy: upstream 127\.0\.0\.1:{dead} is up again")
+        with Client(port) as client:
+            server.accept()[0].close()  # the probe
+            with server.accept()[0] as sock:
+                sock.sendall(b"back")
+                assert client.receive(4) == b"back"
+
+
+def test_backup(start, port, backend):
+    """Only when the others are down."""
+    first = Backend()
+    start(proxy(port, first.port, upstream(backend.port, backup=True), workers=1, health={"fall": 1}))
+    for _ in range(3):
+        with Client(port), first.accept() as sock:
+            sock.sendall(b"x")
+    first.close()
+    with Client(port) as client, backend.accept() as sock:
+        sock.sendall(b"backup")
+        assert client.receive(6) == b"backup"
+
+
+def test_a_probe_finds_who_is_down(start, port, echo):
+    """Without a single client."""
+    backend = Backend()
+    daemon = start(proxy(port, backend.port, echo(), workers=1,
+                         health={"interval": "100ms", "timeout": "1s", "rise": 2, "fall": 2}))
+    backend.accept().close()
+    backend.close()
+    daemon.wait_line(rf"upstream 127\.0\.0\.1:{backend.port} is down: Connection refused")
+    with socket.create_server(("127.0.0.1", backend.port)):
+        daemon.wait_line(rf"upstream 127\.0\.0\.1:{backend.port} is up again")
+
+
+def test_a_reset_is_passed_on(start, port, backend):
+    """What ended by a reset must not look as if it were whole."""
+    start(proxy(port, backend.port))
+    with Client(port) as client:
+        server = backend.accept()
+        server.sendall(b"half of it")
+        assert client.receive(10) == b"half of it"
+        reset(server)
+        assert client.end() == "reset"
+    with Client(port) as client, backend.accept() as server:
+        client.send(b"half of it")
+        assert receive(server, 10) == b"half of it"
+        reset(client.sock)
+        with pytest.raises(ConnectionResetError):
+            server.recv(1)
+
+
+def test_a_killed_worker_takes_only_its_own(start, port, echo):
+    daemon = start(proxy(port, echo()))
+    clients = [Client(port).send(b"hello") for _ in range(16)]
+    for client in clients:
+        assert client.receive(5) == b"hello"
+    holders = harness.server_pids(clients, daemon.pids())
+    victim = daemon.worker(0).pid
+    os.kill(victim, signal.SIGKILL)
+    for client, holder in zip(clients, holders):
+        if holder == victim:
+            assert client.end() in ("closed", "reset")
+        else:
+            assert client.send(b"still").receive(5) == b"still"
+        client.close()
+    assert victim in holders and set(holders) != {victim}
+
+
+# -- options ----------------------------------------------------------------------------------------------------------
+
+def test_removed_upstreams_end_in_time(start, port, backend, echo):
+    """drain_removed counts from the reload that removed it, further reloads or not; others go on."""
+    other = echo()
+    daemon = start(proxy(port, backend.port, workers=1))
+    with Client(port) as client, backend.accept() as server:
+        client.send(b"x")
+        assert server.recv(1) == b"x"
+        assert daemon.reload(proxy(port, other, workers=1, drain_removed="1s")).handed_over == 1
+        with Client(port) as new:
+            assert new.send(b"new").receive(3) == b"new"
+            daemon.reload()
+            assert client.end() == "closed"
+            assert server.recv(1) == b""
+            assert new.send(b"new").receive(3) == b"new"
+
+
+def test_an_upstream_that_comes_back_keeps_its_connections(start, port, backend, echo):
+    daemon = start(proxy(port, backend.port, workers=1))
+    with Client(port) as client, backend.accept() as server:
+        for text in (proxy(port, echo(), workers=1, drain_removed="1h"), proxy(port, backend.port, workers=1)):
+            assert daemon.reload(text).handed_over == 1
+            client.send(b"x")
+            assert server.recv(1) == b"x"
+
+
+def test_idle_connections_end(start, port, backend):
+    """What is still to wait moves along with the connection."""
+    text = proxy(port, backend.port, workers=1, idle_timeout="1s")
+    daemon = start(text)
+    with Client(port) as client, backend.accept() as server:
+        client.send(b"x")
+        assert server.recv(1) == b"x"
+        daemon.reload()
+        assert client.end() == "closed"
+        assert server.recv(1) == b""
+
+
+def test_a_source_keeps_its_upstream(start, port):
+    backends = [Backend() for _ in range(4)]
+    text = proxy(port, *(b.port for b in backends), balance="source")
+    daemon = start(text)
+
+    def whose(source):
+        with socket.create_connection(("127.0.0.1", port), harness.DEADLINE, (source, 0)) as client:
+            while True:
+                for number, backend in enumerate(backends):
+                    backend.listener.settimeout(0.05)
+                    with contextlib.suppress(TimeoutError), backend.accept() as sock:
+                        sock.sendall(b"x")
+                        assert client.recv(1) == b"x"
+                        return number
+    sources = [f"127.0.1.{n}" for n in range(1, 13)]
+    before = [whose(source) for source in sources]
+    daemon.reload()
+    assert [whose(source) for source in sources] == before
+    assert len(set(before)) > 1
+    for backend in backends:
+        backend.close()
+
+
+def read_header(sock):
+    """A header of the PROXY protocol: (source, destination) of version 1 or 2."""
+    start = receive(sock, 12)
+    if start.startswith(b"PROXY "):
+        while not start.endswith(b"\r\n"):
+            start += sock.recv(1)
+        word = start.decode().split()
+        return (word[2], int(word[4])), (word[3], int(word[5]))
+    assert start == b"\r\n\r\n\0\r\nQUIT\n"
+    command, family, length = struct.unpack(">BBH", receive(sock, 4))
+    body = receive(sock, length)
+    assert (command, family, length) == (0x21, 0x11, 12)
+    source, destination, from_port, to_port = struct.unpack(">4s4sHH", body)
+    return (socket.inet_ntoa(source), from_port), (socket.inet_ntoa(destination), to_port)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_the_proxy_protocol_is_sent(start, port, backend, version):
+    start(proxy(port, backend.port, proxy_protocol={"send": version}))
+    with Client(port) as client:
+        client.send(b"data")
+        with backend.accept() as server:
+            assert read_header(server) == (client.sock.getsockname(), ("127.0.0.1", port))
+            assert receive(server, 4) == b"data"
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_the_proxy_protocol_is_accepted(start, port, backend, version):
+    """In pieces, with reloads between; and what it says is passed on."""
+    headers = {1: b"PROXY TCP4 192.0.2.1 198.51.100.2 4711 80\r\n",
+               2: b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c" + bytes([192, 0, 2, 1, 198, 51, 100, 2]) + struct.pack(">HH", 4711, 80)}
+    daemon = start(proxy(port, backend.port, workers=1, connect_timeout="60s", proxy_protocol={"accept": True, "send": 3 - version}))
+    header = headers[version]
+    with Client(port) as client:
+        client.send(header[:5])
+        daemon.reload()
+        client.send(header[5:20])
+        assert daemon.reload().handed_over == 1
+        client.send(header[20:] + b"data")
+        with backend.accept() as server:
+            assert read_header(server) == (("192.0.2.1", 4711), ("198.51.100.2", 80))
+            assert receive(server, 4) == b"data"
+
+
+def test_what_is_no_header_is_refused(start, port, backend):
+    start(proxy(port, backend.port, workers=1, proxy_protocol={"accept": True}))
+    with Client(port) as client:
+        client.send(b"GET / HTTP/1.1\r\n")
+        assert client.end() in ("closed", "reset")
+    backend.listener.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        backend.listener.accept()
+
+
+# -- names ------------------------------------------------------------------------------------------------------------
+
+class NameServer:
+    """Answers every A question with `address` (None: there is no such name), and no AAAA."""
+
+    def __init__(self, address):
+        self.address = address
+        self.sock = socket.socket(type=socket.SOCK_DGRAM)
+        self.sock.bind(("127.0.0.1", 0))
+        self.port = self.sock.getsockname()[1]
+        self.asked = 0
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                data, client = self.sock.recvfrom(512)
+            except OSError:
+                return
+            self.asked += 1
+            end = data.index(b"\0", 12) + 5
+            question, kind = data[12:end], struct.unpack(">H", data[end - 4:end - 2])[0]
+            address, answers = self.address, b""
+            if address and kind == 1:
+                answers = b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 1, 4) + socket.inet_aton(address)
+            flags = 0x8180 if address else 0x8183
+            self.sock.sendto(data[:2] + struct.pack(">HHHHH", flags, 1, bool(answers), 0, 0) + question + answers, client)
+
+    def close(self):
+        self.sock.close()
+
+
+def test_a_name_is_resolved_again(start, port):
+    """When its TTL is over, and without a reload."""
+    names = NameServer("127.0.0.2")
+    servers = {}
+    to_port = free_port()
+    for address in ("127.0.0.2", "127.0.0.3"):
+        servers[address] = socket.create_server((address, to_port))
+    daemon = start(proxy(port, {"address": "backend.test", "port": to_port}, workers=1, resolver=f"127.0.0.1:{names.port}"))
+
+    def whose():
+        with Client(port):
+            while True:
+                for address, server in servers.items():
+                    server.settimeout(0.05)
+                    with contextlib.suppress(TimeoutError):
+                        server.accept()[0].close()
+                        return address
+    assert whose() == "127.0.0.2"
+    since = daemon.line_after("its name means 1 address now")
+    names.address = "127.0.0.3"
+    daemon.wait_line("its name means 1 address now", since=since)
+    assert whose() == "127.0.0.3"
+    # a name server that fails is no reason to forget
+    since = daemon.mark()
+    names.address = None
+    daemon.wait_line("its name is not resolved", since=since)
+    assert whose() == "127.0.0.3"
+    for server in (*servers.values(), names):
+        server.close()
+
+
+def test_a_name_that_is_not_there(start, port):
+    names = NameServer(None)
+    start(proxy(port, {"address": "backend.test", "port": 1}, workers=1, resolver=f"127.0.0.1:{names.port}"))
+    with Client(port) as client:
+        assert client.end() == "closed"
+    names.close()
+
+
+def test_hosts_of_the_system(start, port, backend):
+    start(proxy(port, {"address": "localhost", "port": backend.port}, workers=1))
+    with Client(port) as client, backend.accept() as server:
+        server.sendall(b"x")
+        assert client.receive(1) == b"x"
+
+
+# -- real sessions -----------------------------------------------------------------------------------------------------
+
+def postgres_programs():
+    base = "/usr/lib/postgresql"
+    versions = sorted(os.listdir(base)) if os.path.isdir(base) else []
+    return os.path.join(base, versions[-1], "bin") if versions else None
+
+
+@pytest.fixture
+def postgres(directory):
+    """A database of its own; its port."""
+    programs = postgres_programs()
+    if not programs or not shutil.which("psql"):
+        pytest.skip("no PostgreSQL (Debian: postgresql)")
+    folder = os.path.join(directory, "db")
+    os.mkdir(folder)
+    as_user = []
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres", "postgres")
+        as_user = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups"]
+    subprocess.run([*as_user, f"{programs}/initdb", "-D", folder, "-A", "trust", "-U", "test", "--no-sync"], check=True,
+                   stdout=subprocess.DEVNULL, cwd="/")
+    port = free_port()
+    server = subprocess.Popen([*as_user, f"{programs}/postgres", "-D", folder, "-p", str(port), "-h", "127.0.0.1", "-k", "",
+                               "-c", "fsync=off"], cwd="/", stderr=subprocess.DEVNULL)
+
+    def answers():
+        with contextlib.suppress(OSError):
+            return subprocess.run(["psql", "-h", "127.0.0.1", "-p", str(port), "-U", "test", "-c", "select 1", "postgres"],
+                                  check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+    try:
+        wait_until(answers, "the database answers")
+        yield port
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait()
+
+
+class Session:
+    """psql at work."""
+
+    def __init__(self, port):
+        self.process = subprocess.Popen(["psql", "-h", "127.0.0.1", "-p", str(port), "-U", "test", "-qAtX", "postgres"],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def ask(self, query):
+        self.process.stdin.write(query + ";\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
+
+    def close(self):
+        self.process.communicate("\\q\n")
+        assert self.process.returncode == 0
+
+
+def test_database_transactions_live_through_reloads(start, port, postgres):
+    """Sessions in the middle of a transaction, with a temporary table: nothing of it survives another connection."""
+    daemon = start(proxy(port, postgres))
+    sessions = [Session(port) for _ in range(8)]
+    backends = [session.ask("select pg_backend_pid()") for session in sessions]
+    for session in sessions:
+        assert session.ask("begin; create temp table t (n int); select 'begun'") == "begun"
+    for n in range(20):
+        assert daemon.reload().handed_over == len(sessions)
+        for session in sessions:
+            assert session.ask(f"insert into t values ({n}); select count(*) from t") == str(n + 1)
+    for session, backend in zip(sessions, backends):
+        assert session.ask("commit; select sum(n) from t") == "190"
+        assert session.ask("select pg_backend_pid()") == backend
+        session.close()
+
+
+# -- operators ----------------------------------------------------------------------------------------------------------
+
+def ctl(daemon, *args):
+    """What gracefulctl answers."""
+    done = subprocess.run([GRACEFULCTL, "-s", os.path.join(os.path.dirname(daemon.path), "control.sock"), *args],
+                          capture_output=True, text=True, check=False, timeout=harness.DEADLINE)
+    return done.returncode, done.stdout + done.stderr
+
+
+def upstreams_of(daemon):
+    """{name: what is known of it}"""
+    status, text = ctl(daemon, "upstreams", "--json")
+    assert status == 0, text
+    return {u["name"]: u for u in json.loads(text)["upstreams"]}
+
+
+def test_a_drained_upstream_gets_nothing_new(start, port):
+    """Not from any worker, nor from those of later reloads; what it has, it keeps."""
+    one, two = Backend(), Backend()
+    name = f"127.0.0.1:{one.port}"
+    daemon = start(proxy(port, one.port, two.port))
+
+    def connect():
+        """A client, with its server's end, and whether that is the first upstream."""
+        client = Client(port)
+        while True:
+            ready, _, _ = select.select([one.listener, two.listener], [], [], harness.DEADLINE)
+            backend = one if one.listener in ready else two
+            return client, backend.accept(), backend is one
+    before = [connect() for _ in range(16)]
+    assert {first for _, _, first in before} == {True, False}
+    assert ctl(daemon, "upstream", "drain", name)[0] == 0
+    wait_until(lambda: upstreams_of(daemon)[name]["state"] == "drained", "it is drained")
+    for _ in range(3):
+        # (a worker that has not read the order yet would be seen here)
+        for pid in daemon.pids():
+            wait_until(lambda pid=pid: harness.proc_stat(pid)[0] == "S", "it has nothing to do")
+        new = [connect() for _ in range(16)]
+        assert not any(first for _, _, first in new)
+        for client, server, _ in new:
+            client.close()
+            server.close()
+        assert daemon.reload().cut == 0
+    for client, server, _ in before:
+        client.send(b"still")
+        assert receive(server, 5) == b"still"
+        client.close()
+        server.close()
+    assert ctl(daemon, "upstream", "enable", name)[0] == 0
+    wait_until(lambda: connect()[2], "it is used again")
+    one.close()
+    two.close()
+
+
+def test_a_successor_knows_at_once_what_is_drained(start, port):
+    """From its very first connection on: load goes on while workers come and go."""
+    one, two = Backend(backlog=1024), Backend(backlog=1024)
+    daemon = start(proxy(port, one.port, two.port))
+    assert ctl(daemon, "upstream", "drain", f"127.0.0.1:{one.port}")[0] == 0
+    daemon.reload()
+    stop = threading.Event()
+
+    def serve():
+        two.listener.settimeout(0.1)
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError), two.accept() as sock:
+                sock.sendall(sock.recv(64))
+    server = threading.Thread(target=serve)
+    server.start()
+    with Load(port, mode="new", proto="echo", connections=8) as load:
+        for _ in range(scaled(10, 3)):
+            assert daemon.reload().word == "applied"
+        seen = load.result()
+    stop.set()
+    server.join()
+    assert_no_failure(seen)
+    one.listener.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        one.listener.accept()
+    one.close()
+    two.close()
+
+
+def test_upstreams_are_counted(start, port, echo):
+    """Over workers that come and go."""
+    to, dead = echo(), free_port()
+    daemon = start(proxy(port, to, upstream(dead, backup=True), health={"interval": "100ms", "fall": 1}))
+    for n in range(1, 4):
+        with Client(port) as client:
+            assert client.send(b"hello").receive(5) == b"hello"
+            wait_until(lambda: upstreams_of(daemon)[f"127.0.0.1:{to}"]["connections"] == 1, "it is counted")
+        wait_until(lambda: upstreams_of(daemon)[f"127.0.0.1:{to}"]["connections"] == 0, "it has ended")
+        known = upstreams_of(daemon)[f"127.0.0.1:{to}"]
+        assert (known["accepted"], known["sent_bytes"], known["received_bytes"]) == (n, 5 * n, 5 * n)
+        daemon.reload()
+    wait_until(lambda: upstreams_of(daemon)[f"127.0.0.1:{dead}"]["state"] == "down", "it is found to be down")
+    assert upstreams_of(daemon)[f"127.0.0.1:{dead}"]["failures"] > 0
+    text = ctl(daemon, "upstreams")[1]
+    assert re.search(rf"127\.0\.0\.1:{to} +up +0 +3 ", text), text
+    sock = os.path.join(os.path.dirname(daemon.path), "control.sock")
+    page = subprocess.run(["curl", "-s", "--unix-socket", sock, "http://x/metrics"], capture_output=True, text=True, check=True).stdout
+    assert f'gracefuld_upstream_connections_total{{upstream="127.0.0.1:{to}"}} 3\n' in page, page
+    assert f'gracefuld_upstream_up{{upstream="127.0.0.1:{dead}"}} 0\n' in page
+
+
+def test_who_is_not_there_is_not_drained(start, port, echo):
+    daemon = start(proxy(port, echo()))
+    status, text = ctl(daemon, "upstream", "drain", "192.0.2.1:80")
+    assert status != 0 and "there is no such upstream" in text
+    assert ctl(daemon, "upstream", "dry", "192.0.2.1:80")[0] == 64
+
+
+def test_what_is_drained_stays_so_in_another_image(start, port, echo):
+    """The master takes another image of itself, in place; and its workers' upstreams go on to be counted."""
+    one, two = echo(), echo()
+    daemon = start(proxy(port, one, two))
+    with Client(port) as client:
+        assert client.send(b"hello").receive(5) == b"hello"
+    assert ctl(daemon, "upstream", "drain", f"127.0.0.1:{one}")[0] == 0
+    wait_until(lambda: sum(u["connections"] for u in upstreams_of(daemon).values()) == 0, "all have ended")
+    before = upstreams_of(daemon)
+    assert before[f"127.0.0.1:{one}"]["state"] == "drained"
+    since = daemon.mark()
+    daemon.send(signal.SIGUSR2)
+    assert not daemon.wait_line(harness.REEXEC_LINE, since=since)[2]
+    assert upstreams_of(daemon) == before
+    daemon.reload()
+    for _ in range(8):
+        with Client(port) as client:
+            assert client.send(b"hello").receive(5) == b"hello"
+    wait_until(lambda: upstreams_of(daemon)[f"127.0.0.1:{two}"]["accepted"] >= 8, "they are counted")
+    assert upstreams_of(daemon)[f"127.0.0.1:{one}"]["accepted"] == before[f"127.0.0.1:{one}"]["accepted"]
