@@ -151,7 +151,8 @@ what_is_formatted_is_read(void **state)
 	assert_int_equal(message.number, 7);
 	assert_string_equal(message.text, "[::1]:80");
 
-	message = read_back(line, message_format_text(line, MESSAGE_DRAIN_UPSTREAM, "a:1"), MESSAGE_TO_WORKER);
+	message =
+		read_back(line, message_format_text(line, MESSAGE_DRAIN_UPSTREAM, "a:1"), MESSAGE_TO_WORKER);
 	assert_int_equal(message.type, MESSAGE_DRAIN_UPSTREAM);
 	assert_string_equal(message.text, "a:1");
 
