@@ -65,6 +65,19 @@ static const struct row rows[] = {
 	{ "stop", MESSAGE_TO_WORKER, 0, MESSAGE_STOP },
 	{ "stop now", MESSAGE_TO_WORKER, -EBADMSG, 0 },
 	{ "stop", MESSAGE_TO_MASTER, -EBADMSG, 0 },
+	{ "upstream 0 127.0.0.1:80", MESSAGE_TO_MASTER, 0, MESSAGE_UPSTREAM },
+	{ "upstream 47 /run/x.sock", MESSAGE_TO_MASTER, 0, MESSAGE_UPSTREAM },
+	{ "upstream 48 a:1", MESSAGE_TO_MASTER, -EBADMSG, 0 },
+	{ "upstream -1 a:1", MESSAGE_TO_MASTER, -EBADMSG, 0 },
+	{ "upstream 1", MESSAGE_TO_MASTER, -EBADMSG, 0 },
+	{ "upstream a:1", MESSAGE_TO_MASTER, -EBADMSG, 0 },
+	{ "upstream 1 a:1 b:1", MESSAGE_TO_MASTER, -EBADMSG, 0 },
+	{ "upstream 1 a:1", MESSAGE_TO_WORKER, -EBADMSG, 0 },
+	{ "drain-upstream a:1", MESSAGE_TO_WORKER, 0, MESSAGE_DRAIN_UPSTREAM },
+	{ "enable-upstream a:1", MESSAGE_TO_WORKER, 0, MESSAGE_ENABLE_UPSTREAM },
+	{ "drain-upstream", MESSAGE_TO_WORKER, -EBADMSG, 0 },
+	{ "drain-upstream a b", MESSAGE_TO_WORKER, -EBADMSG, 0 },
+	{ "drain-upstream a:1", MESSAGE_TO_MASTER, -EBADMSG, 0 },
 	{ "frobnicate", MESSAGE_TO_WORKER, 0, MESSAGE_UNKNOWN },
 	{ "frobnicate 1 b=2 \xc3\xa4", MESSAGE_TO_MASTER, 0, MESSAGE_UNKNOWN },
 	{ "x-new_1", MESSAGE_TO_MASTER, 0, MESSAGE_UNKNOWN },
@@ -132,6 +145,16 @@ what_is_formatted_is_read(void **state)
 	message = read_back(line, message_format_text(line, MESSAGE_FAILED, "a  b "), MESSAGE_TO_MASTER);
 	assert_int_equal(message.type, MESSAGE_FAILED);
 	assert_string_equal(message.text, "a  b ");
+
+	message = read_back(line, message_format_upstream(line, 7, "[::1]:80"), MESSAGE_TO_MASTER);
+	assert_int_equal(message.type, MESSAGE_UPSTREAM);
+	assert_int_equal(message.number, 7);
+	assert_string_equal(message.text, "[::1]:80");
+
+	message =
+		read_back(line, message_format_text(line, MESSAGE_DRAIN_UPSTREAM, "a:1"), MESSAGE_TO_WORKER);
+	assert_int_equal(message.type, MESSAGE_DRAIN_UPSTREAM);
+	assert_string_equal(message.text, "a:1");
 
 	message = read_back(line, message_format_word(line, MESSAGE_READY), MESSAGE_TO_MASTER);
 	assert_int_equal(message.type, MESSAGE_READY);
