@@ -11,7 +11,7 @@
 
 typedef const struct service_ops *service_fn(void);
 
-static service_fn *const services[] = { service_hello, service_echo, service_http };
+static service_fn *const services[] = { service_hello, service_echo, service_http, service_exec };
 
 const struct service_ops *
 service_find(const char *type)

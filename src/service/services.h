@@ -9,5 +9,6 @@
 const struct service_ops *service_hello(void); /* hello.c */
 const struct service_ops *service_echo(void);  /* echo.c */
 const struct service_ops *service_http(void);  /* http/http.c */
+const struct service_ops *service_exec(void);  /* exec.c */
 
 #endif
