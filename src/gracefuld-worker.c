@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "worker/inheritance.h"
+#include "worker/lookout.h"
 #include "worker/settings.h"
 #include "worker/worker.h"
 
@@ -40,6 +41,8 @@ int
 main(int argc, char **argv)
 {
 	log_init("gracefuld-worker", LOG_INFO);
+	if (argc == 4 && strcmp(argv[1], "--accepting") == 0)
+		return lookout_run(argv[2], argv[3]);
 	if (argc == 2)
 		return run_option(argv[1]);
 	if (argc != 1 || !inheritance_is_there()) {

@@ -19,6 +19,7 @@ scenario_tests = \
 	tests/scenario/test_control.py \
 	tests/scenario/test_crash.py \
 	tests/scenario/test_drain.py \
+	tests/scenario/test_exec.py \
 	tests/scenario/test_http.py \
 	tests/scenario/test_leak.py \
 	tests/scenario/test_limits.py \
@@ -53,6 +54,7 @@ EXTRA_DIST += \
 	tests/scenario/conftest.py \
 	tests/scenario/control.py \
 	tests/scenario/harness.py \
+	tests/scenario/hosted_program.py \
 	tests/scenario/hostile_worker.py \
 	tests/systemd/box.py \
 	tests/systemd/conftest.py \

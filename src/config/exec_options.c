@@ -22,7 +22,7 @@ static const struct option options[] = {
 		.help = "the folder that it starts in; without: the daemon's own" },
 	{ "environment", OPTION_SPECIAL, .help = "a group of variables that it gets besides the daemon's own" },
 	{ "ready", OPTION_SPECIAL,
-		.help = "how it is known to accept connections: \"pipe\", \"notify\", or a time that it has not ended for" },
+		.help = "how it is known to accept connections: \"pipe\", \"notify\", \"accepting\", or how long it must not have ended" },
 	{ "drain", OPTION_SPECIAL,
 		.help = "how it is told to drain: \"pipe\", a signal such as \"SIGTERM\", or a list of both" },
 };
@@ -171,12 +171,14 @@ read_ready(struct exec_options *into, const struct config *config, struct proble
 		into->ready = EXEC_READY_PIPE;
 	} else if (value.type == VALUE_STRING && strcmp(value.string, "notify") == 0) {
 		into->ready = EXEC_READY_NOTIFY;
+	} else if (value.type == VALUE_STRING && strcmp(value.string, "accepting") == 0) {
+		into->ready = EXEC_READY_ACCEPTING;
 	} else if (read_time(&value, &into->ready_us) == 0) {
 		into->ready = EXEC_READY_ALIVE;
 		check_alive_time(into, config, problems);
 	} else {
 		config_add_problem(config, "service.ready", problems,
-			"is neither \"pipe\", \"notify\" nor a time such as 2 or \"500ms\"");
+			"is neither \"pipe\", \"notify\", \"accepting\" nor a time such as 2 or \"500ms\"");
 	}
 }
 
@@ -233,7 +235,8 @@ read_drain(struct exec_options *into, const struct config *config, struct proble
 static void
 check_heartbeat(const struct exec_options *into, const struct config *config, struct problems *problems)
 {
-	if (config->hang_timeout_us > 0 && into->ready == EXEC_READY_ALIVE)
+	if (config->hang_timeout_us > 0 && into->ready != EXEC_READY_PIPE &&
+		into->ready != EXEC_READY_NOTIFY)
 		config_add_problem(config, "hang_timeout", problems,
 			"a program gives signs of life with service.ready = \"pipe\" or \"notify\" only");
 }

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 struct hosted {
 	struct hosted_host host;
@@ -16,6 +17,8 @@ struct hosted {
 	int notify_fd; /* until there is a process to listen to */
 	struct notify_socket *notify;
 	struct event *on_time;
+	uint64_t inode; /* of the first of its sockets; 0: none is looked at */
+	struct lookout *lookout;
 };
 
 /* event: it has lived long enough */
@@ -25,7 +28,7 @@ on_time(evutil_socket_t fd, short what, void *arg)
 	const struct hosted *h = arg;
 
 	(void)fd, (void)what;
-	h->host.on_time(h->host.arg);
+	h->host.on_alive(h->host.arg);
 }
 
 static struct hosted *
@@ -103,16 +106,49 @@ wait_for(struct hosted *h, uint64_t time_us)
 	return h->on_time && event_add(h->on_time, &tv) == 0 ? 0 : -ENOMEM;
 }
 
+static int
+look_out(struct hosted *h, pid_t pid)
+{
+	h->lookout = lookout_start(h->host.base, h->host.program, h->host.identity, pid, h->inode,
+		h->host.on_accepting, h->host.arg);
+	return h->lookout ? 0 : -errno;
+}
+
+/* Until it is ready. `left_us`: what is left of exec->ready_us. */
+static int
+wait_ready(struct hosted *h, const struct exec_options *exec, pid_t pid, uint64_t left_us)
+{
+	switch (exec->ready) {
+	case EXEC_READY_ALIVE:
+		return wait_for(h, left_us);
+	case EXEC_READY_ACCEPTING:
+		return look_out(h, pid);
+	default:
+		return 0;
+	}
+}
+
 int
-hosted_begin(struct hosted *h, const struct exec_options *exec, const struct event_about *about)
+hosted_begin(struct hosted *h, const struct exec_options *exec, const struct event_about *about, int listener)
 {
 	int r = h->notify_fd >= 0 ? listen_to(h, about->pid) : 0;
+	struct stat st;
 
-	if (r == 0 && exec->ready == EXEC_READY_ALIVE)
-		r = wait_for(h, exec->ready_us);
+	if (r == 0 && fstat(listener, &st) == 0)
+		h->inode = st.st_ino;
+	if (r == 0)
+		r = wait_ready(h, exec, about->pid, exec->ready_us);
 	if (r == 0)
 		output_begin(h->output, about);
 	return r;
+}
+
+void
+hosted_settle(struct hosted *h)
+{
+	lookout_free(take_ptr(h->lookout));
+	if (h->on_time)
+		event_del(h->on_time);
 }
 
 void
@@ -120,8 +156,7 @@ hosted_end(struct hosted *h)
 {
 	output_end(h->output);
 	notify_socket_free(take_ptr(h->notify));
-	if (h->on_time)
-		event_del(h->on_time);
+	hosted_settle(h);
 }
 
 const char *
@@ -142,6 +177,7 @@ hosted_free(struct hosted *h)
 	output_release(h->output);
 	fd_close(&h->notify_fd);
 	notify_socket_free(h->notify);
+	lookout_free(h->lookout);
 	if (h->on_time)
 		event_free(h->on_time);
 	free(h);
@@ -150,6 +186,7 @@ hosted_free(struct hosted *h)
 /* ---- heritage ---- */
 
 static const struct heritage_field fields[] = {
+	HERITAGE_NUMBER(struct hosted, inode, UINT64_MAX),
 	HERITAGE_REST("output"),
 	HERITAGE_REST("notify"), /* null: it has none */
 	HERITAGE_END,
@@ -162,7 +199,7 @@ hosted_save(struct heritage *heritage, const struct hosted *h)
 
 	if (!h)
 		return json_null();
-	json = json_object();
+	json = heritage_save(heritage, fields, h);
 	heritage_set(heritage, json, "output", output_save(heritage, h->output));
 	heritage_set(heritage, json, "notify",
 		h->notify ? heritage_fd(heritage, notify_socket_fd(h->notify), false) : json_null());
@@ -179,23 +216,30 @@ load_notify(struct heritage *heritage, const json_t *number, struct hosted *h, p
 	return heritage->trial || listen_to(h, pid) == 0 || heritage_refuse(heritage, "out of memory");
 }
 
+/* Goes on with it as it was. */
+static bool
+go_on(struct heritage *heritage, struct hosted *h, const struct event_about *about, const struct hosted_past *past)
+{
+	uint64_t due_us = past->started_us + past->exec->ready_us, now = clock_now_us();
+
+	output_begin(h->output, about);
+	return !past->starting ||
+	       wait_ready(h, past->exec, about->pid, due_us > now ? due_us - now : 1) == 0 ||
+	       heritage_refuse(heritage, "nobody can look after a program");
+}
+
 bool
 hosted_load(struct heritage *heritage, const struct hosted_host *host, const struct event_about *about,
-	uint64_t time_us, const json_t *json, struct hosted **ret)
+	const struct hosted_past *past, const json_t *json, struct hosted **ret)
 {
 	struct hosted *h;
-	int none;
 
-	if (!heritage_load(heritage, fields, json, &none))
-		return false;
 	*ret = h = make(host);
 	if (!h)
 		return heritage_refuse(heritage, "out of memory");
-	h->output = output_load(heritage, host->outputs, json_object_get(json, "output"));
-	if (!h->output || !load_notify(heritage, json_object_get(json, "notify"), h, about->pid))
+	if (!heritage_load(heritage, fields, json, h))
 		return false;
-	if (heritage->trial)
-		return true;
-	output_begin(h->output, about);
-	return time_us == 0 || wait_for(h, time_us) == 0 || heritage_refuse(heritage, "out of memory");
+	h->output = output_load(heritage, host->outputs, json_object_get(json, "output"));
+	return h->output && load_notify(heritage, json_object_get(json, "notify"), h, about->pid) &&
+	       (heritage->trial || go_on(heritage, h, about, past));
 }

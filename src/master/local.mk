@@ -12,6 +12,7 @@ src_libmaster_a_SOURCES = \
 	src/master/inventory.c src/master/inventory.h \
 	src/master/listener.c src/master/listener.h \
 	src/master/log_event.c src/master/log_event.h \
+	src/master/lookout.c src/master/lookout.h \
 	src/master/loop.c src/master/loop.h \
 	src/master/master.c src/master/master.h \
 	src/master/notify_socket.c src/master/notify_socket.h \

@@ -266,6 +266,8 @@ enter_state(struct worker *w, enum worker_state next, const char *reason)
 	if (next == WORKER_READY)
 		w->ready_since_us = w->state_since_us;
 	arm_deadline(w, state_timeout(w));
+	if (w->hosted)
+		hosted_settle(w->hosted);
 	if (next == WORKER_EXITED)
 		forget_process(w);
 	else
@@ -575,15 +577,40 @@ on_alive_time(void *arg)
 		become_ready(w);
 }
 
+static bool
+has_ended(const struct worker *w)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PIDFD, (id_t)w->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid > 0;
+}
+
+/* A lookout_fn. Who can't be looked at has mostly just ended, which tells more. */
+static void
+on_accepting(bool accepts, void *arg)
+{
+	struct worker *w = arg;
+
+	if (w->state != WORKER_STARTING)
+		return;
+	if (accepts)
+		become_ready(w);
+	else if (!has_ended(w))
+		say_failed(w, "failed: nobody can look whether it accepts");
+}
+
 static struct hosted_host
 hosted_host(struct worker *w)
 {
 	return (struct hosted_host){ .base = w->host->base,
 		.outputs = w->host->outputs,
 		.talk = w->host->talk,
+		.program = w->host->program,
+		.identity = &w->generation->identity,
 		.on_message = on_notify,
 		.on_stranger = on_stranger,
-		.on_time = on_alive_time,
+		.on_alive = on_alive_time,
+		.on_accepting = on_accepting,
 		.arg = w };
 }
 
@@ -625,9 +652,7 @@ settle_connections(struct worker *w)
 static void
 end_hosted(struct worker *w)
 {
-	siginfo_t info = { 0 };
-
-	if (waitid(P_PIDFD, (id_t)w->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+	if (!has_ended(w))
 		return;
 	kill(-w->pid, SIGKILL);
 	hosted_end(w->hosted);
@@ -771,7 +796,7 @@ start_hosted(struct worker *w, struct spawn *spawn, const struct worker_sockets 
 	if (r == 0)
 		r = spawn_process(spawn, &w->pid, &w->pidfd);
 	if (r == 0)
-		r = hosted_begin(w->hosted, exec_of(w), WORKER_ABOUT(w));
+		r = hosted_begin(w->hosted, exec_of(w), WORKER_ABOUT(w), sockets->fd[0]);
 	hosted_ends_done(&ends);
 	return r;
 }
@@ -997,17 +1022,13 @@ static bool
 load_hosted(struct heritage *h, struct worker *w, const json_t *json)
 {
 	const struct hosted_host host = hosted_host(w);
-	const struct exec_options *exec = exec_of(w);
-	uint64_t due_us = exec && exec->ready == EXEC_READY_ALIVE ? w->started_us + exec->ready_us : 0;
-	uint64_t now = clock_now_us();
+	const struct hosted_past past = { .exec = exec_of(w),
+		.starting = w->state == WORKER_STARTING,
+		.started_us = w->started_us };
 
-	if (!exec)
+	if (!past.exec)
 		return json_is_null(json) || heritage_refuse(h, "worker %u is another program", w->slot);
-	if (w->state != WORKER_STARTING || due_us == 0)
-		due_us = 0;
-	else
-		due_us = due_us > now ? due_us - now : 1;
-	return hosted_load(h, &host, WORKER_ABOUT(w), due_us, json, &w->hosted);
+	return hosted_load(h, &host, WORKER_ABOUT(w), &past, json, &w->hosted);
 }
 
 struct worker *
