@@ -19,6 +19,7 @@ scenario_tests = \
 	tests/scenario/test_control.py \
 	tests/scenario/test_crash.py \
 	tests/scenario/test_drain.py \
+	tests/scenario/test_examples.py \
 	tests/scenario/test_exec.py \
 	tests/scenario/test_http.py \
 	tests/scenario/test_leak.py \

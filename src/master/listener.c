@@ -83,7 +83,7 @@ static int
 bind_tcp(const struct config_listen *spec, const struct tcp_address *address, bool shared)
 {
 	const int on = 1, v6_only = spec->ipv6_only;
-	cleanup_fd int fd = socket(address->sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	cleanup_fd int fd = socket(address->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -errno;

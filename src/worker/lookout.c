@@ -12,6 +12,7 @@
 #include "base/text.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -123,7 +124,8 @@ lookout_run(const char *session, const char *inode)
 		return EX_USAGE;
 	lookout.session = (pid_t)number;
 	while (!somebody_accepts(&lookout)) {
-		if (kill(lookout.session, 0) < 0 || getppid() != master)
+		/* (EPERM: it has not changed its account yet) */
+		if ((kill(lookout.session, 0) < 0 && errno == ESRCH) || getppid() != master)
 			return EX_UNAVAILABLE;
 		nanosleep(&pause, NULL);
 	}
