@@ -15,12 +15,14 @@
 #include <sysexits.h>
 
 static const char usage[] =
-	"usage: gracefuld-worker [--check | --version | --help]\n"
+	"usage: gracefuld-worker [--check | --accepting PID INODE | --version | --help]\n"
 	"\n"
 	"This program serves the connections of gracefuld, which starts it and gives it what it needs\n"
 	"through descriptors and the environment: see gracefuld-worker(7). To serve, start gracefuld.\n"
 	"\n"
 	"  --check    check the configuration in the descriptor that GRACEFULD_CONFIG_FD names\n"
+	"  --accepting PID INODE\n"
+	"             wait until a process of that session accepts on that socket\n"
 	"  --version  print the version, and exit\n"
 	"  --help     print this, and exit\n";
 
