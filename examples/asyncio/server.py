@@ -7,18 +7,33 @@ import os
 import socket
 
 SLOT, GENERATION = os.environ["GRACEFULD_SLOT"], os.environ["GRACEFULD_GENERATION"]
+IDLE_GRACE = 1  # seconds
 
 
 class Site:
-    def __init__(self):
+    def __init__(self, listeners):
+        self.loop = asyncio.get_running_loop()
+        self.listeners = listeners
         self.draining = False
         self.idle = set()     # connections that have had an answer, and wait for the next request
         self.served = set()   # tasks, one for each connection
+        for listener in listeners:
+            listener.setblocking(False)
+            self.loop.add_reader(listener, self.accept, listener)
 
-    async def serve(self, reader, writer):
-        task = asyncio.current_task()
+    def accept(self, listener):
+        """(asyncio.start_server would have connections under way that nobody knows when it is closed.)"""
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return  # another worker was faster
+        connection.setblocking(False)
+        task = self.loop.create_task(self.serve(connection))
         self.served.add(task)
         task.add_done_callback(self.served.discard)
+
+    async def serve(self, connection):
+        reader, writer = await asyncio.open_connection(sock=connection)
         try:
             # who has just come may have sent a request already: it gets its answer, whatever happens
             head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
@@ -40,25 +55,24 @@ class Site:
         await writer.drain()
         return keep
 
-    async def drain(self, servers):
-        """What waits for its answer gets it, idle connections are closed."""
+    async def drain(self):
+        """What waits for its answer gets it. Busy connections end with their next answer, idle ones a second later: a request that is
+        just on its way to a connection that is closed at once would be lost."""
         self.draining = True
-        for server in servers:
-            server.close()
-        for writer in list(self.idle):
-            writer.close()
+        for listener in self.listeners:
+            self.loop.remove_reader(listener)
+        self.loop.call_later(IDLE_GRACE, lambda: [writer.close() for writer in self.idle])
         await asyncio.gather(*self.served, return_exceptions=True)
 
 
 async def main():
-    site, loop, told = Site(), asyncio.get_running_loop(), asyncio.Event()
-    sockets = [socket.socket(fileno=3 + n) for n in range(int(os.environ["LISTEN_FDS"]))]
-    servers = [await asyncio.start_server(site.serve, sock=sock) for sock in sockets]
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    site = Site([socket.socket(fileno=3 + n) for n in range(int(os.environ["LISTEN_FDS"]))])
     loop.add_reader(int(os.environ["GRACEFULD_CONTROL_FD"]), told.set)  # a line, or the end of the master
     os.write(int(os.environ["GRACEFULD_STATUS_FD"]), b"hello 1 asyncio 1.0\nready\n")
     await told.wait()
     loop.remove_reader(int(os.environ["GRACEFULD_CONTROL_FD"]))
-    await site.drain(servers)
+    await site.drain()
 
 
 asyncio.run(main())

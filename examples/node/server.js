@@ -20,14 +20,17 @@ for (let n = 0; n < Number(process.env.LISTEN_FDS); n++) {
 	servers.push(new Promise((resolve) => server.listen({ fd: 3 + n }, () => resolve(server))));
 }
 
-// What waits for its answer gets it. An idle connection is closed: Node can't hand it over.
+// What waits for its answer gets it. Busy connections end with their next answer, idle ones a second later: a request that is just on
+// its way to a connection that is closed at once would be lost. (So not by http's own close, which does that.)
+const IDLE_GRACE_MS = 1000;
+
 async function drain() {
 	if (draining)
 		return;
 	draining = true;
 	await Promise.all((await Promise.all(servers)).map((server) => new Promise((resolve) => {
-		server.close(resolve);
-		server.closeIdleConnections();
+		net.Server.prototype.close.call(server, resolve);
+		setTimeout(() => server.closeIdleConnections(), IDLE_GRACE_MS);
 	})));
 	process.exit(0);
 }

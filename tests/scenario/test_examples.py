@@ -19,7 +19,6 @@ NEEDS = {
     "gunicorn": (["/usr/bin/gunicorn"], "http"),
     "asyncio": (["/usr/bin/python3"], "http"),
     "starlet": (["plackup", "/usr/share/perl5/Plack/Handler/Starlet.pm", "/usr/share/perl5/Server/Starter.pm"], "http"),
-    "starman": (["starman", "/usr/share/perl5/Net/Server/SS/PreFork.pm"], "http"),
     "h2o": (["h2o"], "http"),
 }
 
@@ -88,7 +87,6 @@ BREAK = {
                  r"exited with status 3: .*(No module named|Worker failed to boot|errors)"),
     "asyncio": ("server.py", "import no_such_module\n", r"exited with status 1: ModuleNotFoundError: "),
     "starlet": ("app.psgi", "sub {\n", r"exited with status \d+: .*error"),
-    "starman": ("app.psgi", "sub {\n", r"(exited with status \d+|was not ready in time)"),
     "h2o": ("h2o.conf", "listen: [\n", r"exited with status \d+: .*"),
 }
 
