@@ -20,7 +20,8 @@ static const struct option options[] = {
 	{ "command", OPTION_SPECIAL, .help = "the program and its arguments, a list" },
 	{ "directory", OPTION_STRING, FIELD(directory),
 		.help = "the folder that it starts in; without: the daemon's own" },
-	{ "environment", OPTION_SPECIAL, .help = "a group of variables that it gets besides the daemon's own" },
+	{ "environment", OPTION_SPECIAL,
+		.help = "a group of variables that it gets besides the daemon's own" },
 	{ "ready", OPTION_SPECIAL,
 		.help = "how it is known to accept connections: \"pipe\", \"notify\", \"accepting\", or how long it must not have ended" },
 	{ "drain", OPTION_SPECIAL,
@@ -151,7 +152,8 @@ check_alive_time(const struct exec_options *into, const struct config *config, s
 	char time[DURATION_TEXT_MAX], limit[DURATION_TEXT_MAX];
 
 	if (into->ready_us == 0)
-		config_add_problem(config, "service.ready", problems, "is no time that anything could show in");
+		config_add_problem(
+			config, "service.ready", problems, "is no time that anything could show in");
 	else if (into->ready_us >= config->roll.ready_timeout_us)
 		config_add_problem(config, "service.ready", problems,
 			"%s is not less than roll.ready_timeout, %s", duration_format(into->ready_us, time),
@@ -235,8 +237,7 @@ read_drain(struct exec_options *into, const struct config *config, struct proble
 static void
 check_heartbeat(const struct exec_options *into, const struct config *config, struct problems *problems)
 {
-	if (config->hang_timeout_us > 0 && into->ready != EXEC_READY_PIPE &&
-		into->ready != EXEC_READY_NOTIFY)
+	if (config->hang_timeout_us > 0 && into->ready != EXEC_READY_PIPE && into->ready != EXEC_READY_NOTIFY)
 		config_add_problem(config, "hang_timeout", problems,
 			"a program gives signs of life with service.ready = \"pipe\" or \"notify\" only");
 }
@@ -258,8 +259,8 @@ exec_options_read(struct exec_options *into, const struct config *config, struct
 	read_drain(into, config, problems);
 	check_heartbeat(into, config, problems);
 	if (into->directory && *into->directory != '/')
-		config_add_problem(config, "service.directory", problems, "\"%s\" is no absolute path",
-			into->directory);
+		config_add_problem(
+			config, "service.directory", problems, "\"%s\" is no absolute path", into->directory);
 	return 0;
 }
 

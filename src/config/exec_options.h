@@ -11,10 +11,10 @@
 
 /* How it is known that a worker accepts connections. */
 enum exec_ready {
-	EXEC_READY_PIPE,   /* it says so on the status pipe */
-	EXEC_READY_NOTIFY, /* it says so by sd_notify(3) */
+	EXEC_READY_PIPE,      /* it says so on the status pipe */
+	EXEC_READY_NOTIFY,    /* it says so by sd_notify(3) */
 	EXEC_READY_ACCEPTING, /* it is seen to wait for connections */
-	EXEC_READY_ALIVE,  /* it has not ended for ready_us */
+	EXEC_READY_ALIVE,     /* it has not ended for ready_us */
 };
 
 struct exec_options {

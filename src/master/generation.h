@@ -21,7 +21,8 @@ struct generation {
 	char sha256[65];         /* of the text, in hexadecimal */
 	int config_fd;           /* sealed memfd with the configuration's text */
 	struct identity identity;
-	struct exec_options *exec; /* its workers are another program; NULL: gracefuld-worker, with a service of its own */
+	struct exec_options *
+		exec; /* its workers are another program; NULL: gracefuld-worker, with a service of its own */
 	char **addresses; /* of config->listen[], as listeners are found by */
 };
 

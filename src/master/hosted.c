@@ -218,7 +218,8 @@ load_notify(struct heritage *heritage, const json_t *number, struct hosted *h, p
 
 /* Goes on with it as it was. */
 static bool
-go_on(struct heritage *heritage, struct hosted *h, const struct event_about *about, const struct hosted_past *past)
+go_on(struct heritage *heritage, struct hosted *h, const struct event_about *about,
+	const struct hosted_past *past)
 {
 	uint64_t due_us = past->started_us + past->exec->ready_us, now = clock_now_us();
 

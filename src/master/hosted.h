@@ -43,8 +43,8 @@ struct hosted *hosted_new(
 void hosted_ends_done(struct hosted_ends *ends);
 
 /* The process runs, and is listened to from now on. `listener`: the first of its sockets. 0, or negative errno. */
-int hosted_begin(
-	struct hosted *hosted, const struct exec_options *exec, const struct event_about *about, int listener);
+int hosted_begin(struct hosted *hosted, const struct exec_options *exec, const struct event_about *about,
+	int listener);
 
 /* It is ready: nobody has to look any more. */
 void hosted_settle(struct hosted *hosted);

@@ -37,7 +37,8 @@ on_exit_event(evutil_socket_t fd, short what, void *arg)
 }
 
 static int
-start_process(const char *program, const struct identity *identity, pid_t session, uint64_t inode, int *ret_pidfd)
+start_process(
+	const char *program, const struct identity *identity, pid_t session, uint64_t inode, int *ret_pidfd)
 {
 	char session_text[16], inode_text[24];
 	const char *const argv[] = { program, "--accepting", session_text, inode_text, NULL };

@@ -120,10 +120,9 @@ receive(int fd, char *text, size_t size, pid_t *ret_pid)
 		struct cmsghdr align;
 	} control = { 0 };
 	struct iovec part = { text, size };
-	struct msghdr message = { .msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control) };
+	struct msghdr message = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+	};
 	ssize_t n = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	const struct cmsghdr *header = n < 0 ? NULL : CMSG_FIRSTHDR(&message);
 	struct ucred sender;

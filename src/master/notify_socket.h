@@ -17,8 +17,8 @@
 /* One datagram. Texts point into it. */
 struct notify_message {
 	bool ready, stopping, reloading;
-	bool watchdog; /* alive */
-	bool trigger;  /* it says itself that it hangs */
+	bool watchdog;      /* alive */
+	bool trigger;       /* it says itself that it hangs */
 	uint64_t extend_us; /* 0: not said */
 	const char *status; /* NULL: not said */
 };

@@ -75,7 +75,8 @@ take_last_line(const char *text, size_t *len, const char **ret_line, size_t *ret
 static bool
 speaks_of_error(const char *line, size_t len)
 {
-	return *line != ' ' && *line != '\t' && (memmem(line, len, "rror", 4) || memmem(line, len, "ERROR", 5));
+	return *line != ' ' && *line != '\t' &&
+	       (memmem(line, len, "rror", 4) || memmem(line, len, "ERROR", 5));
 }
 
 void
@@ -438,7 +439,8 @@ output_load(struct heritage *h, struct output_host *host, const json_t *json)
 	struct output *o;
 	int fd = -1;
 
-	if (!heritage_load(h, fields, json, &fd) || (!json_is_null(number) && !heritage_load_fd(h, number, &fd)))
+	if (!heritage_load(h, fields, json, &fd) ||
+		(!json_is_null(number) && !heritage_load_fd(h, number, &fd)))
 		return NULL;
 	o = make(host, fd);
 	if (!o)

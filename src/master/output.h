@@ -41,8 +41,7 @@ struct output_host {
 	void *arg;
 };
 
-void output_host_init(
-	struct output_host *host, struct event_base *base, void (*ended)(void *arg), void *arg);
+void output_host_init(struct output_host *host, struct event_base *base, void (*ended)(void *arg), void *arg);
 
 /* Frees those that are ending: what they have is lost. */
 void output_host_done(struct output_host *host);

@@ -212,8 +212,7 @@ is_inherited(const struct listener *listener, unsigned socket, unsigned slot, un
 
 /* Those of one address. */
 static int
-inherit_listener(
-	const struct slot *slot, struct inheritance *inheritance, const struct listener *listener)
+inherit_listener(const struct slot *slot, struct inheritance *inheritance, const struct listener *listener)
 {
 	unsigned workers = slot->goal->config->workers;
 	bool first = true;

@@ -149,13 +149,12 @@ add_hosted(struct environment *env, const struct spawn *spawn)
 	const struct spawn_hosted *hosted = spawn->hosted;
 
 	if (environment_add(env, text_format("SERVER_STARTER_PORT=%s", hosted->ports)) < 0 ||
-		environment_add(
-			env, text_format("SERVER_STARTER_GENERATION=%" PRIu64, spawn->generation)) < 0 ||
+		environment_add(env, text_format("SERVER_STARTER_GENERATION=%" PRIu64, spawn->generation)) <
+			0 ||
 		environment_add(env, text_format("EINHORN_FD_COUNT=%zu", spawn->n_listeners)) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < spawn->n_listeners; i++)
-		if (environment_add(
-			    env, text_format("EINHORN_FD_%zu=%zu", i, CONTRACT_LISTEN_FIRST + i)) < 0)
+		if (environment_add(env, text_format("EINHORN_FD_%zu=%zu", i, CONTRACT_LISTEN_FIRST + i)) < 0)
 			return -ENOMEM;
 	if (hosted->notify && environment_add(env, text_format("NOTIFY_SOCKET=%s", hosted->notify)) < 0)
 		return -ENOMEM;

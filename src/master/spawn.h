@@ -24,7 +24,7 @@ struct spawn_hosted {
 };
 
 struct spawn {
-	const char *program;     /* its path; NULL: argv[0], which is no name to be found in PATH either */
+	const char *program; /* its path; NULL: argv[0], which is no name to be found in PATH either */
 	const char *const *argv;
 	const int *listeners;
 	size_t n_listeners;
@@ -34,7 +34,7 @@ struct spawn {
 	int config_fd;
 	int stats_fd;
 	int handoff_fd;
-	int stdout_fd; /* -1: as the master's */
+	int stdout_fd;                     /* -1: as the master's */
 	const struct spawn_hosted *hosted; /* NULL: it is a program of our own */
 	unsigned slot;
 	uint64_t generation;

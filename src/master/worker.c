@@ -1022,9 +1022,9 @@ static bool
 load_hosted(struct heritage *h, struct worker *w, const json_t *json)
 {
 	const struct hosted_host host = hosted_host(w);
-	const struct hosted_past past = { .exec = exec_of(w),
-		.starting = w->state == WORKER_STARTING,
-		.started_us = w->started_us };
+	const struct hosted_past past = {
+		.exec = exec_of(w), .starting = w->state == WORKER_STARTING, .started_us = w->started_us
+	};
 
 	if (!past.exec)
 		return json_is_null(json) || heritage_refuse(h, "worker %u is another program", w->slot);
@@ -1051,8 +1051,7 @@ worker_load(
 		.counters_fd = -1 };
 	if (heritage_load(h, fields, json, w) && load_line(h, json_object_get(json, "line"), &w->reader) &&
 		heritage_load(h, watched_fields, json_object_get(json, "watched"), &watched) &&
-		load_hosted(h, w, json_object_get(json, "hosted")) &&
-		(h->trial || watch(h, w, &watched)))
+		load_hosted(h, w, json_object_get(json, "hosted")) && (h->trial || watch(h, w, &watched)))
 		return w;
 	worker_free(w);
 	return NULL;

@@ -59,10 +59,10 @@ const char *worker_end_name(enum worker_end end);
 /* What all workers share. */
 struct worker_host {
 	struct event_base *base;
-	const char *program;        /* of built-in services */
-	unsigned open_files;        /* where limits.open_files says nothing; 0: as the master's */
-	const struct config *live;  /* for what applies to what runs: drain_timeout, roll, restart */
-	struct pace *talk;          /* of all workers' messages */
+	const char *program;       /* of built-in services */
+	unsigned open_files;       /* where limits.open_files says nothing; 0: as the master's */
+	const struct config *live; /* for what applies to what runs: drain_timeout, roll, restart */
+	struct pace *talk;         /* of all workers' messages */
 	struct output_host *outputs;
 	void (*changed)(void *arg); /* a worker has a new state */
 	void *arg;
@@ -88,7 +88,7 @@ struct worker {
 	struct event *on_eof_grace;
 	struct counters *counters;
 	struct hosted *hosted; /* what a program has that was not written for us; NULL: it is one of ours */
-	uint64_t started_us; /* clock_now_us */
+	uint64_t started_us;   /* clock_now_us */
 	uint64_t state_since_us;
 	uint64_t ready_since_us; /* 0: never was */
 	uint64_t deadline_us;    /* when on_deadline is due, if it is */

@@ -34,8 +34,7 @@ check_directory(const struct config *config, const char *path, struct problems *
 	if (stat(path, &st) < 0 || (S_ISDIR(st.st_mode) && access(path, X_OK) < 0))
 		config_add_problem(config, "service.directory", problems, "%s: %s", path, strerror(errno));
 	else if (!S_ISDIR(st.st_mode))
-		config_add_problem(
-			config, "service.directory", problems, "%s: %s", path, strerror(ENOTDIR));
+		config_add_problem(config, "service.directory", problems, "%s: %s", path, strerror(ENOTDIR));
 }
 
 static void

@@ -19,9 +19,10 @@
 
 #define CONFIG_FD 100 /* where the sample has its configuration */
 
-static const char config_text[] = "workers = 2;\n"
-				  "listen = ( { port = 26642; }, { path = \"/nonexistent/s.sock\"; } );\n"
-				  "service = { type = \"exec\"; command = ( \"/bin/x\" ); ready = \"notify\"; };\n";
+static const char config_text[] =
+	"workers = 2;\n"
+	"listen = ( { port = 26642; }, { path = \"/nonexistent/s.sock\"; } );\n"
+	"service = { type = \"exec\"; command = ( \"/bin/x\" ); ready = \"notify\"; };\n";
 
 /* ---- the sample ---- */
 

@@ -4,6 +4,7 @@ master_test_ldadd = \
 	$(CMOCKA_LIBS) $(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) $(LIBMD_LIBS) $(LIBSYSTEMD_LIBS) $(JANSSON_LIBS)
 
 master_tests = \
+	tests/unit/hosted_test \
 	tests/unit/loop_test \
 	tests/unit/recycle_test \
 	tests/unit/roll_explore_test \
@@ -16,6 +17,8 @@ check_PROGRAMS += $(master_tests)
 TESTS += $(master_tests)
 endif
 
+tests_unit_hosted_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_hosted_test_LDADD = $(master_test_ldadd)
 tests_unit_loop_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_loop_test_LDADD = $(master_test_ldadd)
 tests_unit_recycle_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
