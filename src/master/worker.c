@@ -776,9 +776,10 @@ ends_open(struct ends *e)
 
 /* Another's program: it gets no text that only we can read, and no channel for handing over. */
 static int
-start_hosted(struct worker *w, struct spawn *spawn, const struct worker_sockets *sockets)
+start_hosted(struct worker *w, const struct spawn *base, const struct worker_sockets *sockets)
 {
 	const struct hosted_host host = hosted_host(w);
+	struct spawn spawn = *base;
 	struct hosted_ends ends;
 	int r = 0;
 
@@ -788,13 +789,13 @@ start_hosted(struct worker *w, struct spawn *spawn, const struct worker_sockets 
 	ends.spawn.ports = sockets->ports;
 	if (ends.spawn.notify)
 		ends.spawn.watchdog_us = w->generation->config->hang_timeout_us;
-	spawn->argv = (const char *const *)exec_of(w)->command;
-	spawn->program = ends.program;
-	spawn->config_fd = spawn->handoff_fd = -1;
-	spawn->stdout_fd = ends.output_fd;
-	spawn->hosted = &ends.spawn;
+	spawn.argv = (const char *const *)exec_of(w)->command;
+	spawn.program = ends.program;
+	spawn.config_fd = spawn.handoff_fd = -1;
+	spawn.stdout_fd = ends.output_fd;
+	spawn.hosted = &ends.spawn;
 	if (r == 0)
-		r = spawn_process(spawn, &w->pid, &w->pidfd);
+		r = spawn_process(&spawn, &w->pid, &w->pidfd);
 	if (r == 0)
 		r = hosted_begin(w->hosted, exec_of(w), WORKER_ABOUT(w), sockets->fd[0]);
 	hosted_ends_done(&ends);
@@ -806,7 +807,7 @@ start_process(struct worker *w, struct ends *e, const struct worker_sockets *soc
 {
 	unsigned open_files = w->generation->config->limits.open_files;
 	const char *const argv[] = { w->host->program, NULL };
-	struct spawn spawn = {
+	const struct spawn spawn = {
 		.argv = argv,
 		.listeners = sockets->fd,
 		.n_listeners = sockets->n,

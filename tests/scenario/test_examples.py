@@ -84,9 +84,9 @@ def test_rolled_under_load(start, example, figure):
 BREAK = {
     "node": ("server.js", "const a = ;\n", r"exited with status 1: SyntaxError: Unexpected token ';'"),
     "gunicorn": ("app.py", "import no_such_module\n",
-                 r"exited with status 3: .*(No module named|Worker failed to boot|errors)"),
+                 r"exited with status \d+: ModuleNotFoundError: No module named"),
     "asyncio": ("server.py", "import no_such_module\n", r"exited with status 1: ModuleNotFoundError: "),
-    "starlet": ("app.psgi", "sub {\n", r"exited with status \d+: .*error"),
+    "starlet": ("app.psgi", "sub {\n", r"exited with status \d+: Error while loading .*app.psgi"),
     "h2o": ("h2o.conf", "listen: [\n", r"exited with status \d+: .*"),
 }
 
