@@ -22,9 +22,9 @@ static const struct option options[] = {
 		.help = "the folder that it starts in; without: the daemon's own" },
 	{ "environment", OPTION_SPECIAL,
 		.help = "a group of variables that it gets besides the daemon's own" },
-	{ "ready", OPTION_SPECIAL,
+	{ "ready", OPTION_SPECIAL, .fallback = "pipe",
 		.help = "how it is known to accept connections: \"pipe\", \"notify\", \"accepting\", or how long it must not have ended" },
-	{ "drain", OPTION_SPECIAL,
+	{ "drain", OPTION_SPECIAL, .fallback = "pipe",
 		.help = "how it is told to drain: \"pipe\", a signal such as \"SIGTERM\", or a list of both" },
 };
 

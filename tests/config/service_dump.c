@@ -2,15 +2,14 @@
  * Shows the options of services, as `config_dump --options` does those of the configuration.
  */
 #include "base/cleanup.h"
+#include "config/exec_options.h"
 #include "service/http/options.h"
 
 #include <sysexits.h>
 
-int
-main(void)
+static void
+show(const struct option_table *table)
 {
-	const struct option_table *table = http_options_table();
-
 	for (size_t i = 0; i < table->n; i++) {
 		const struct option *option = &table->option[i];
 		cleanup_free char *range = option_format_range(option);
@@ -19,5 +18,12 @@ main(void)
 			range ? range : "", option->effect == CONFIG_EFFECT_LIVE ? "live" : "roll",
 			option->help);
 	}
+}
+
+int
+main(void)
+{
+	show(http_options_table());
+	show(exec_options_table());
 	return EX_OK;
 }
