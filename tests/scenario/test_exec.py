@@ -243,24 +243,22 @@ def test_program_gone_after_the_check(start, port, hosted, directory):
 
 
 @pytest.mark.parametrize("way", ["accept", "epoll"])
-def test_accepting_is_seen(start, port, hosted, way):
-    """Not before it does: it waits for the gate, with the socket open all along."""
+def test_accepting_is_seen(launch, port, hosted, way):
+    """Not before it does: it waits for the gate, with the socket open all along. (From the start on, since a socket that another
+    program has made non-blocking is no good for accept(2).)"""
     gate = os.path.join(hosted.out, "gate")
     os.mkfifo(gate)
     os.chmod(gate, 0o644)
-    daemon = start(config(port, workers=1))
-    daemon.write(hosted.config("late", gate, way, workers=1, **WAYS["accepting"]))
-    since = daemon.mark()
-    daemon.hup()
-    daemon.wait_line(r"\| at the gate", since=since)
-    assert not daemon.workers("ready")[0].generation == 2
-    with Client(port) as client:
-        client.ask()
+    daemon = launch(hosted.config("late", gate, way, workers=1, **WAYS["accepting"]))
+    daemon.wait_line(r"\| at the gate")
+    wait_until(lambda: len(children_of(daemon.pid)) == 2, "somebody looks")
+    assert not daemon.workers("ready")
     with open(gate, "wb"):
         pass
-    assert daemon.wait_verdict(since).word == "applied"
+    daemon.wait_ready()
     with Client(port) as client:
         client.ask()
+    wait_until(lambda: children_of(daemon.pid) == daemon.pids(), "nobody looks any more")
 
 
 def test_never_accepts(start, hosted):
