@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "worker/inheritance.h"
+#include "worker/lookout.h"
 #include "worker/settings.h"
 #include "worker/worker.h"
 
@@ -14,12 +15,14 @@
 #include <sysexits.h>
 
 static const char usage[] =
-	"usage: gracefuld-worker [--check | --version | --help]\n"
+	"usage: gracefuld-worker [--check | --accepting PID INODE | --version | --help]\n"
 	"\n"
 	"This program serves the connections of gracefuld, which starts it and gives it what it needs\n"
 	"through descriptors and the environment: see gracefuld-worker(7). To serve, start gracefuld.\n"
 	"\n"
 	"  --check    check the configuration in the descriptor that GRACEFULD_CONFIG_FD names\n"
+	"  --accepting PID INODE\n"
+	"             wait until a process of that session accepts on that socket\n"
 	"  --version  print the version, and exit\n"
 	"  --help     print this, and exit\n";
 
@@ -40,6 +43,8 @@ int
 main(int argc, char **argv)
 {
 	log_init("gracefuld-worker", LOG_INFO);
+	if (argc == 4 && strcmp(argv[1], "--accepting") == 0)
+		return lookout_run(argv[2], argv[3]);
 	if (argc == 2)
 		return run_option(argv[1]);
 	if (argc != 1 || !inheritance_is_there()) {

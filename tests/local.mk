@@ -19,6 +19,8 @@ scenario_tests = \
 	tests/scenario/test_control.py \
 	tests/scenario/test_crash.py \
 	tests/scenario/test_drain.py \
+	tests/scenario/test_examples.py \
+	tests/scenario/test_exec.py \
 	tests/scenario/test_handoff.py \
 	tests/scenario/test_http.py \
 	tests/scenario/test_leak.py \
@@ -57,6 +59,7 @@ EXTRA_DIST += \
 	tests/scenario/conftest.py \
 	tests/scenario/control.py \
 	tests/scenario/harness.py \
+	tests/scenario/hosted_program.py \
 	tests/scenario/hostile_worker.py \
 	tests/scenario/streams.py \
 	tests/scenario/odd_module.c \

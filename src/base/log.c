@@ -135,6 +135,15 @@ send_loss(void)
 		the_log.lost = 0;
 }
 
+/* UTF-8 may pass; what would break the line or play with the terminal may not. */
+static void
+clean_text(char *text)
+{
+	for (char *p = text; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 127)
+			*p = '?';
+}
+
 static void __attribute__((format(printf, 4, 0)))
 log_v(int level, const char *const *fields, size_t n_fields, const char *fmt, va_list ap)
 {
@@ -149,10 +158,7 @@ log_v(int level, const char *const *fields, size_t n_fields, const char *fmt, va
 		return;
 	if ((size_t)n >= sizeof(text))
 		memcpy(text + sizeof(text) - sizeof("..."), "...", sizeof("..."));
-	/* UTF-8 may pass; what would break the line or play with the terminal may not */
-	for (char *p = text; *p; p++)
-		if ((unsigned char)*p < ' ' || *p == 127)
-			*p = '?';
+	clean_text(text);
 	if (the_log.observer && level <= LOG_INFO)
 		the_log.observer(&record, the_log.observer_arg);
 	if (level <= the_log.level) {
@@ -162,6 +168,26 @@ log_v(int level, const char *const *fields, size_t n_fields, const char *fmt, va
 			the_log.lost++;
 	}
 	errno = saved;
+}
+
+int
+log_offer(int level, const char *const *fields, size_t n_fields, const char *text)
+{
+	char clean[LOG_TEXT_MAX];
+	const struct log_record record = { level, the_log.program, clean, fields, n_fields };
+	int r;
+
+	if (level > the_log.level)
+		return 0;
+	snprintf(clean, sizeof(clean), "%s", text);
+	clean_text(clean);
+	if (the_log.lost > 0)
+		send_loss();
+	r = send_record(&record);
+	if (r == -EAGAIN)
+		return r;
+	the_log.lost += r < 0;
+	return 0;
 }
 
 void

@@ -65,6 +65,12 @@ void log_msg(int level, const char *fmt, ...) __attribute__((format(printf, 2, 3
 void log_fields(int level, const char *const *fields, size_t n_fields, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/*
+ * The same for what can wait, without observers: whoever gets -EAGAIN may offer it again, nothing is counted as lost. 0: it was taken,
+ * is not wanted, or was lost for another reason and counted.
+ */
+int log_offer(int level, const char *const *fields, size_t n_fields, const char *text);
+
 #define log_error(...)   log_msg(LOG_ERR, __VA_ARGS__)
 #define log_warning(...) log_msg(LOG_WARNING, __VA_ARGS__)
 #define log_notice(...)  log_msg(LOG_NOTICE, __VA_ARGS__)

@@ -5,6 +5,7 @@ src_libconfig_a_SOURCES = \
 	src/config/config.c src/config/config.h \
 	src/config/diff.c \
 	src/config/duration.c src/config/duration.h \
+	src/config/exec_options.c src/config/exec_options.h \
 	src/config/listen.c src/config/listen.h \
 	src/config/option.c src/config/option.h \
 	src/config/places.c src/config/places.h \

@@ -12,6 +12,24 @@
 #include <sha2.h>
 #include <string.h>
 
+/* What is wrong with them is for the check to say; then nothing of this is ever started. */
+static int
+read_exec(struct generation *generation)
+{
+	struct problems problems;
+	int r;
+
+	if (strcmp(generation->config->service_type, EXEC_SERVICE) != 0)
+		return 0;
+	generation->exec = calloc(1, sizeof(*generation->exec));
+	if (!generation->exec)
+		return -ENOMEM;
+	problems_init(&problems);
+	r = exec_options_read(generation->exec, generation->config, &problems);
+	problems_done(&problems);
+	return r;
+}
+
 /* Takes all three; the descriptor may be -1 for none. */
 static struct generation *
 make(struct config *config, struct identity identity, int config_fd)
@@ -30,7 +48,7 @@ make(struct config *config, struct identity identity, int config_fd)
 	generation->loaded_wall_us = clock_wall_us();
 	SHA256Data((const uint8_t *)config->text, config->text_len, generation->sha256);
 	generation->addresses = calloc(config->n_listen + 1, sizeof(*generation->addresses));
-	if (!generation->addresses)
+	if (!generation->addresses || read_exec(generation) < 0)
 		goto fail;
 	for (size_t i = 0; i < config->n_listen; i++)
 		if (!(generation->addresses[i] = config_listen_text(&config->listen[i])))
@@ -70,6 +88,9 @@ generation_unref(struct generation *generation)
 	for (size_t i = 0; generation->addresses && i < generation->config->n_listen; i++)
 		free(generation->addresses[i]);
 	free(generation->addresses);
+	if (generation->exec)
+		exec_options_done(generation->exec);
+	free(generation->exec);
 	identity_done(&generation->identity);
 	config_free(generation->config);
 	free(generation);

@@ -6,6 +6,7 @@
 #define MASTER_GENERATION_H
 
 #include "config/config.h"
+#include "config/exec_options.h"
 #include "master/heritage.h"
 #include "master/identity.h"
 #include "master/listener.h"
@@ -20,6 +21,8 @@ struct generation {
 	char sha256[65];         /* of the text, in hexadecimal */
 	int config_fd;           /* sealed memfd with the configuration's text */
 	struct identity identity;
+	struct exec_options *
+		exec; /* its workers are another program; NULL: gracefuld-worker, with a service of its own */
 	char **addresses; /* of config->listen[], as listeners are found by */
 };
 

@@ -74,6 +74,13 @@ look_at_size(const struct pool *pool, unsigned *ret_old, unsigned *ret_new)
 	}
 }
 
+/* A hosted program keeps its connections, and takes none. */
+static bool
+can_join(const struct worker *worker, const struct worker *heir)
+{
+	return !worker->generation->exec && !heir->generation->exec;
+}
+
 static bool
 may_hand_over(const struct pool *pool)
 {
@@ -92,7 +99,7 @@ heirs_appoint(struct pool *pool, struct worker *worker)
 		unsigned share = heirs_share(worker->slot, i, n_old, n_new);
 		struct worker *heir = share > 0 ? slot_ready_worker(pool->slot[i], NULL) : NULL;
 
-		if (heir && heir != worker && pool->slot[i]->goal)
+		if (heir && heir != worker && pool->slot[i]->goal && can_join(worker, heir))
 			worker_bequeath(worker, heir, share);
 	}
 }
@@ -105,7 +112,8 @@ heirs_appoint_late(struct pool *pool)
 		struct worker *leaving = slot->incumbent;
 		struct worker *heir = slot->goal ? slot_ready_worker(slot, NULL) : NULL;
 
-		if (leaving && heir && leaving->state == WORKER_DRAINING && leaving->heir != heir->pid)
+		if (leaving && heir && leaving->state == WORKER_DRAINING && leaving->heir != heir->pid &&
+			can_join(leaving, heir))
 			worker_bequeath(leaving, heir, 1);
 	}
 }

@@ -78,12 +78,23 @@ find_tcp_address(const struct config_listen *spec, struct tcp_address *ret)
 	return 0;
 }
 
+/* Like all that workers inherit it is born blocking, as other programs expect it; the master never accepts. */
+static int
+listen_unix(const struct config_listen *spec, ino_t *ret_inode)
+{
+	int fd = unix_socket_listen(spec, ret_inode);
+
+	if (fd >= 0)
+		fd_set_nonblock(fd, false);
+	return fd;
+}
+
 /* A bound socket. With `shared`, beside those of the same group. */
 static int
 bind_tcp(const struct config_listen *spec, const struct tcp_address *address, bool shared)
 {
 	const int on = 1, v6_only = spec->ipv6_only;
-	cleanup_fd int fd = socket(address->sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	cleanup_fd int fd = socket(address->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -errno;
@@ -184,7 +195,7 @@ open_unix(struct listener *listener, const struct config_listen *spec)
 	listener->path = strdup(spec->path);
 	if (!listener->path)
 		return -ENOMEM;
-	fd = unix_socket_listen(spec, &listener->inode);
+	fd = listen_unix(spec, &listener->inode);
 	if (fd < 0)
 		return fd;
 	listener->live[listener->n_fd] = true;
@@ -279,7 +290,7 @@ renew_unix(struct listener *listener, const struct config_listen *spec)
 
 	if (r < 0)
 		return r;
-	fd = unix_socket_listen(spec, &inode);
+	fd = listen_unix(spec, &inode);
 	if (fd < 0)
 		return fd;
 	log_event(LOG_NOTICE, EVENT_LISTENER, NULL, "%s was removed or replaced by somebody: bound anew",

@@ -7,12 +7,16 @@ src_libmaster_a_SOURCES = \
 	src/master/generation.c src/master/generation.h \
 	src/master/heirs.c src/master/heirs.h \
 	src/master/heritage.c src/master/heritage.h \
+	src/master/hosted.c src/master/hosted.h \
 	src/master/identity.c src/master/identity.h \
 	src/master/inventory.c src/master/inventory.h \
 	src/master/listener.c src/master/listener.h \
 	src/master/log_event.c src/master/log_event.h \
+	src/master/lookout.c src/master/lookout.h \
 	src/master/loop.c src/master/loop.h \
 	src/master/master.c src/master/master.h \
+	src/master/notify_socket.c src/master/notify_socket.h \
+	src/master/output.c src/master/output.h \
 	src/master/pool.c src/master/pool.h \
 	src/master/pool_heritage.c src/master/pool_heritage.h \
 	src/master/recycle.c src/master/recycle.h \

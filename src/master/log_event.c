@@ -34,6 +34,7 @@ static const struct {
 	[EVENT_WORKER_FAILED] = { "worker-failed", "5b7b170d1a064464a44d58c71f361425" },
 	[EVENT_WORKER_PROTOCOL] = { "worker-protocol", "ab7ca17c60cc49b0ac944b40ef4fa181" },
 	[EVENT_WORKER_STATUS] = { "worker-status", "1431be4926a94ccdab9ff2cc9aa1558c" },
+	[EVENT_WORKER_OUTPUT] = { "worker-output", "fd4f20fc2ec644c0ba29368e91dd9949" },
 	[EVENT_SLOT_BACKOFF] = { "slot-backoff", "6b632accfd9747be9569c3973d82ac6f" },
 	[EVENT_LISTENER] = { "listener", "99df24350aae43f9ae032d8d31e266f3" },
 	[EVENT_REEXEC_ASKED] = { "reexec-asked", "8453ac97084d034deaf8807b2437b0a1" },
@@ -80,6 +81,16 @@ add_about(struct fields *fields, const struct event_about *about)
 		add_field(fields, "GRACEFULD_REASON=%s", about->reason);
 }
 
+static void
+set_fields(struct fields *fields, enum log_event event, const struct event_about *about)
+{
+	fields->n = 0;
+	add_field(fields, "GRACEFULD_EVENT=%s", events[event].name);
+	add_field(fields, "MESSAGE_ID=%s", events[event].message_id);
+	if (about)
+		add_about(fields, about);
+}
+
 void
 log_event(int level, enum log_event event, const struct event_about *about, const char *fmt, ...)
 {
@@ -89,13 +100,20 @@ log_event(int level, enum log_event event, const struct event_about *about, cons
 
 	if (!log_is_wanted(level))
 		return;
-	fields.n = 0;
-	add_field(&fields, "GRACEFULD_EVENT=%s", events[event].name);
-	add_field(&fields, "MESSAGE_ID=%s", events[event].message_id);
-	if (about)
-		add_about(&fields, about);
+	set_fields(&fields, event, about);
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	log_fields(level, fields.field, fields.n, "%s", text);
+}
+
+int
+log_event_offer(int level, enum log_event event, const struct event_about *about, const char *text)
+{
+	struct fields fields;
+
+	if (!log_is_wanted(level))
+		return 0;
+	set_fields(&fields, event, about);
+	return log_offer(level, fields.field, fields.n, text);
 }

@@ -28,6 +28,7 @@ enum log_event {
 	EVENT_WORKER_FAILED,    /* a worker is lost against our will */
 	EVENT_WORKER_PROTOCOL,  /* a worker broke the protocol */
 	EVENT_WORKER_STATUS,    /* a worker's own words */
+	EVENT_WORKER_OUTPUT,    /* a line that a hosted program has written */
 	EVENT_SLOT_BACKOFF,     /* a slot waits before it starts a worker again */
 	EVENT_LISTENER,         /* an address is opened or closed */
 	EVENT_REEXEC_ASKED,     /* another program is to take the master's place */
@@ -53,5 +54,8 @@ struct event_about {
 /* Logs one line with the event's fields in the journal; `about` may be NULL. */
 void log_event(int level, enum log_event event, const struct event_about *about, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* The same for a text that can wait, see log_offer. */
+int log_event_offer(int level, enum log_event event, const struct event_about *about, const char *text);
 
 #endif

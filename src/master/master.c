@@ -30,6 +30,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sysexits.h>
@@ -55,6 +56,7 @@ static void on_usr1(struct master *m, const char *name);
 static void on_usr2(struct master *m, const char *name);
 static void on_ttin(struct master *m, const char *name);
 static void on_ttou(struct master *m, const char *name);
+static void on_chld(struct master *m, const char *name);
 
 static const struct master_signal signals[] = {
 	{ SIGHUP, "SIGHUP", on_hup },
@@ -65,6 +67,7 @@ static const struct master_signal signals[] = {
 	{ SIGUSR2, "SIGUSR2", on_usr2 },
 	{ SIGTTIN, "SIGTTIN", on_ttin },
 	{ SIGTTOU, "SIGTTOU", on_ttou },
+	{ SIGCHLD, "SIGCHLD", on_chld },
 };
 
 enum { N_SIGNALS = sizeof(signals) / sizeof(signals[0]) };
@@ -248,6 +251,21 @@ on_started(struct master *m, enum roll_result result)
 
 /* ---- what the pool tells ---- */
 
+static bool
+is_worker(pid_t pid, void *arg)
+{
+	const struct pool *pool = arg;
+
+	for (unsigned i = 0; i < pool->n_slots; i++) {
+		const struct slot *slot = pool->slot[i];
+
+		if ((slot->incumbent && slot->incumbent->pid == pid) ||
+			(slot->successor && slot->successor->pid == pid))
+			return true;
+	}
+	return false;
+}
+
 static void
 on_commit(struct pool *pool, void *arg)
 {
@@ -291,6 +309,7 @@ on_empty(struct pool *pool, void *arg)
 	struct master *m = arg;
 
 	(void)pool;
+	stray_reap_adopted(is_worker, m->pool, true);
 	log_event(LOG_NOTICE, EVENT_DAEMON_STOPPED, NULL, "stopped");
 	event_base_loopexit(m->base, &timeout);
 	if (m->extension)
@@ -441,6 +460,14 @@ on_usr2(struct master *m, const char *name)
 		reexec_ask(&m->reexec, name);
 }
 
+/* Workers are waited for by their pidfds. */
+static void
+on_chld(struct master *m, const char *name)
+{
+	(void)name;
+	stray_reap_adopted(is_worker, m->pool, false);
+}
+
 static void
 handle_signal(struct master *m, int number)
 {
@@ -476,13 +503,11 @@ master_block_signals(void)
 
 	signal_set(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	/* what a parent ignores is for us all the same */
+	/* what a parent ignores is for us all the same; with SIGCHLD the kernel would reap our children, and their status be lost */
 	for (size_t i = 0; i < N_SIGNALS; i++)
 		sigaction(signals[i].number, &def, NULL);
 	/* not used, but its default would end the daemon */
 	sigaction(SIGPIPE, &ignore, NULL);
-	/* where a parent ignores it, the kernel reaps our children and their status is lost */
-	sigaction(SIGCHLD, &def, NULL);
 }
 
 /* ---- life ---- */
@@ -632,21 +657,6 @@ init_reexec(struct master *m)
 	return reexec_init(&m->reexec, &host, m->options->program ? strdup(m->options->program) : NULL) == 0;
 }
 
-static bool
-is_worker(pid_t pid, void *arg)
-{
-	const struct pool *pool = arg;
-
-	for (unsigned i = 0; i < pool->n_slots; i++) {
-		const struct slot *slot = pool->slot[i];
-
-		if ((slot->incumbent && slot->incumbent->pid == pid) ||
-			(slot->successor && slot->successor->pid == pid))
-			return true;
-	}
-	return false;
-}
-
 /* What was described applies; who is interested is told. */
 static void
 go_on(struct master *m, const struct inventory_own *own)
@@ -737,6 +747,8 @@ master_init(struct master *m, const struct master_options *options, const struct
 	reload_init(&m->reload);
 	m->on_extend = event_new(m->base, -1, EV_PERSIST, on_extend, m);
 	m->on_lame_duck = evtimer_new(m->base, on_lame_duck, m);
+	/* what a hosted program leaves behind comes to us, not to init */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	return m->on_extend && m->on_lame_duck &&
 	       recycle_init(&m->recycle, m->base, m->pool, &m->reload) == 0 && init_reexec(m) &&
 	       start_watchdog(m) && catch_signals(m);

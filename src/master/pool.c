@@ -524,7 +524,7 @@ pool_step(evutil_socket_t fd, short what, void *arg)
 	heirs_appoint_late(pool);
 	select_listeners(pool);
 	pool->host.on_change(pool, pool->host.arg);
-	if (pool->stopping && pool->n_slots == 0)
+	if (pool->stopping && pool->n_slots == 0 && LIST_EMPTY(&pool->outputs.ending))
 		pool->host.on_empty(pool, pool->host.arg);
 }
 
@@ -612,6 +612,7 @@ pool_new(const struct pool_host *host)
 			.open_files = host->open_files,
 			.upstreams = &pool->upstreams,
 			.talk = &pool->talk,
+			.outputs = &pool->outputs,
 			.changed = wake,
 			.arg = pool },
 		.listeners = &pool->listeners,
@@ -620,6 +621,7 @@ pool_new(const struct pool_host *host)
 		.on_exit = on_exit_worker,
 		.arg = pool,
 	};
+	output_host_init(&pool->outputs, host->base, wake, pool);
 	pool->on_wake = event_new(host->base, -1, 0, pool_step, pool);
 	if (!pool->on_wake) {
 		free(pool);
@@ -721,6 +723,7 @@ pool_free(struct pool *pool)
 	close_all(pool);
 	for (unsigned i = 0; i < pool->n_slots; i++)
 		slot_free(pool->slot[i]);
+	output_host_done(&pool->outputs);
 	free(pool->slot);
 	upstream_records_done(&pool->upstreams);
 	free(pool->accepted);

@@ -11,6 +11,7 @@
 
 #include "master/generation.h"
 #include "master/listener.h"
+#include "master/output.h"
 #include "master/roll_rule.h"
 #include "master/slot.h"
 
@@ -72,6 +73,7 @@ struct pool {
 	uint64_t exits[WORKER_ENDS]; /* of workers, by their end */
 	uint64_t losses;             /* connections that died with their worker */
 	struct pace talk;            /* of all workers' messages */
+	struct output_host outputs;  /* of hosted programs */
 	struct event *on_wake;
 	bool stopping;
 };

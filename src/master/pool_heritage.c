@@ -44,6 +44,8 @@ pool_is_quiet(const struct pool *pool)
 {
 	if (!pool->running || pool->roll.state != ROLL_IDLE || pool->stopping)
 		return false;
+	if (!LIST_EMPTY(&pool->outputs.ending))
+		return false;
 	for (unsigned i = 0; i < pool->n_slots; i++)
 		if (!is_seen(pool->slot[i]->incumbent) || !is_seen(pool->slot[i]->successor))
 			return false;

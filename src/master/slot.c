@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "ipc/contract.h"
 #include "master/log_event.h"
 
 #include <errno.h>
@@ -169,16 +170,30 @@ slot_collect(struct slot *slot)
 
 /* ---- steps ---- */
 
-/* A colon in an address becomes '_', since colons stand between the names. */
+/* Where the two texts of what a worker inherits are written. */
+struct inheritance {
+	struct worker_sockets *sockets;
+	FILE *names, *ports;
+};
+
+/*
+ * A colon in an address becomes '_' in a name, since colons stand between the names. Server::Starter has one socket for an address: of
+ * several, the slot's own comes first.
+ */
 static int
-inherit(struct worker_sockets *in, FILE *names, const struct listener *listener, unsigned socket)
+inherit(struct inheritance *inheritance, const struct listener *listener, unsigned socket, bool first)
 {
+	struct worker_sockets *in = inheritance->sockets;
+
 	if (in->n == ARRAY_LEN(in->fd))
 		return -E2BIG;
 	if (in->n > 0)
-		fputc(':', names);
+		fputc(':', inheritance->names);
 	for (const char *p = listener->address; *p; p++)
-		fputc(*p == ':' ? '_' : *p, names);
+		fputc(*p == ':' ? '_' : *p, inheritance->names);
+	if (first)
+		fprintf(inheritance->ports, "%s%s=%zu", in->n > 0 ? ";" : "", listener->address,
+			CONTRACT_LISTEN_FIRST + in->n);
 	in->fd[in->n++] = listener->fd[socket];
 	return 0;
 }
@@ -197,42 +212,56 @@ is_inherited(const struct listener *listener, unsigned socket, unsigned slot, un
 
 /* Those of one address. */
 static int
-inherit_listener(
-	const struct slot *slot, struct worker_sockets *in, FILE *names, const struct listener *listener)
+inherit_listener(const struct slot *slot, struct inheritance *inheritance, const struct listener *listener)
 {
 	unsigned workers = slot->goal->config->workers;
+	bool first = true;
 	int r = 0;
 
 	for (unsigned j = 0; r == 0 && j < listener->n_fd; j++)
-		if (is_inherited(listener, j, slot->index, workers))
-			r = inherit(in, names, listener, j);
+		if (is_inherited(listener, j, slot->index, workers)) {
+			r = inherit(inheritance, listener, j, first);
+			first = false;
+		}
 	return r;
 }
 
 /* The sockets of its slot, those parked with it, and the shared ones: as configured, then those that are covered. */
 static int
-inherit_all(const struct slot *slot, struct worker_sockets *in)
+inherit_addresses(const struct slot *slot, struct inheritance *inheritance)
 {
 	const struct generation *generation = slot->goal;
 	const struct listener *listener;
-	size_t len;
-	FILE *names;
-	int r;
+	int r = 0;
 
-	in->n = 0;
-	in->names = NULL;
-	names = open_memstream(&in->names, &len);
-	r = names ? 0 : -ENOMEM;
 	for (size_t i = 0; r == 0 && i < generation->config->n_listen; i++) {
 		listener = listener_find(slot->host->listeners, generation->addresses[i]);
 		if (listener)
-			r = inherit_listener(slot, in, names, listener);
+			r = inherit_listener(slot, inheritance, listener);
 	}
 	TAILQ_FOREACH(listener, slot->host->listeners, entry)
 		if (r == 0 && generation_serves(generation, listener) &&
 			!generation_find_listen(generation, listener->address))
-			r = inherit_listener(slot, in, names, listener);
-	if (names && fclose(names) != 0)
+			r = inherit_listener(slot, inheritance, listener);
+	return r;
+}
+
+static int
+inherit_all(const struct slot *slot, struct worker_sockets *in)
+{
+	struct inheritance inheritance = { .sockets = in };
+	size_t names_len, ports_len;
+	int r = -ENOMEM;
+
+	in->n = 0;
+	in->names = in->ports = NULL;
+	inheritance.names = open_memstream(&in->names, &names_len);
+	inheritance.ports = open_memstream(&in->ports, &ports_len);
+	if (inheritance.names && inheritance.ports)
+		r = inherit_addresses(slot, &inheritance);
+	if (inheritance.names && fclose(inheritance.names) != 0)
+		r = -ENOMEM;
+	if (inheritance.ports && fclose(inheritance.ports) != 0)
 		r = -ENOMEM;
 	return r;
 }
@@ -250,6 +279,7 @@ spawn(struct slot *slot, const char *reason)
 		r = slot->successor ? 0 : -errno;
 	}
 	free(in.names);
+	free(in.ports);
 	if (r == 0)
 		return;
 	snprintf(what, sizeof(what), "worker %u cannot be started: %s", slot->index, strerror(-r));

@@ -12,6 +12,7 @@
 #include "ipc/message.h"
 #include "master/heritage.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -19,6 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <sysexits.h>
@@ -36,29 +38,48 @@ static const char *const withheld[] = {
 	CONTRACT_ENV_SLOT,
 	CONTRACT_ENV_GENERATION,
 	HERITAGE_ENV,
+	"SERVER_STARTER_PORT",
+	"SERVER_STARTER_GENERATION",
+	"EINHORN_FD_COUNT",
 	"NOTIFY_SOCKET",
 	"WATCHDOG_PID",
 	"WATCHDOG_USEC",
 	"MAINPID",
 };
 
-enum { SETTINGS_MAX = 10, PID_DIGITS = 20 };
+enum { SETTINGS_MAX = 16, PID_DIGITS = 20 }; /* of our own, but for one a listener */
 
-/* The child's environment: the master's strings, borrowed, and our own. */
+/* The child's environment: the master's strings and the configuration's, borrowed, and our own. */
 struct environment {
 	char **all; /* NULL at the end */
-	char *own[SETTINGS_MAX];
-	size_t n_own;
-	char *pid_digits; /* in LISTEN_PID=, to be filled in by the child */
+	char **own;
+	size_t n_own, max_own;
+	char *pid_digits;      /* in LISTEN_PID=, to be filled in by the child */
+	char *watchdog_digits; /* in WATCHDOG_PID=, likewise; NULL: there is none */
 };
+
+static bool
+is_same_name(const char *setting, const char *other)
+{
+	size_t len = strcspn(setting, "=");
+
+	return strncmp(setting, other, len) == 0 && (other[len] == '=' || other[len] == '\0');
+}
 
 static bool
 is_withheld(const char *setting)
 {
-	size_t len = strcspn(setting, "=");
-
 	for (size_t i = 0; i < ARRAY_LEN(withheld); i++)
-		if (strlen(withheld[i]) == len && strncmp(withheld[i], setting, len) == 0)
+		if (is_same_name(setting, withheld[i]))
+			return true;
+	return strncmp(setting, "EINHORN_FD_", strlen("EINHORN_FD_")) == 0;
+}
+
+static bool
+is_among(char *const *settings, const char *setting)
+{
+	for (; settings && *settings; settings++)
+		if (is_same_name(setting, *settings))
 			return true;
 	return false;
 }
@@ -68,6 +89,7 @@ environment_done(struct environment *env)
 {
 	for (size_t i = 0; i < env->n_own; i++)
 		free(env->own[i]);
+	free(env->own);
 	free(env->all);
 }
 
@@ -77,8 +99,19 @@ environment_add(struct environment *env, char *setting)
 {
 	if (!setting)
 		return -ENOMEM;
+	assert(env->n_own < env->max_own);
 	env->own[env->n_own++] = setting;
 	return 0;
+}
+
+/* One whose value is the process's number. */
+static int
+environment_add_pid(struct environment *env, const char *name, char **ret_digits)
+{
+	char *setting = text_format("%s=%*s", name, PID_DIGITS, "");
+
+	*ret_digits = setting ? strchr(setting, '=') + 1 : NULL;
+	return environment_add(env, setting);
 }
 
 static int
@@ -89,17 +122,14 @@ add_descriptor(struct environment *env, const char *name, int source, int *next_
 	return environment_add(env, text_format("%s=%d", name, (*next_fd)++));
 }
 
+/* The contract, as we have it. */
 static int
-environment_init(struct environment *env, const struct spawn *spawn)
+add_contract(struct environment *env, const struct spawn *spawn)
 {
 	int fd = CONTRACT_LISTEN_FIRST + (int)spawn->n_listeners;
-	size_t n = 0, used = 0;
 
-	*env = (struct environment){ 0 };
-	if (environment_add(env, text_format("LISTEN_PID=%*s", PID_DIGITS, "")) < 0)
-		return -ENOMEM;
-	env->pid_digits = strchr(env->own[0], '=') + 1;
-	if (environment_add(env, text_format("LISTEN_FDS=%zu", spawn->n_listeners)) < 0 ||
+	if (environment_add_pid(env, CONTRACT_ENV_LISTEN_PID, &env->pid_digits) < 0 ||
+		environment_add(env, text_format("LISTEN_FDS=%zu", spawn->n_listeners)) < 0 ||
 		environment_add(env, text_format("LISTEN_FDNAMES=%s", spawn->listener_names)) < 0 ||
 		add_descriptor(env, CONTRACT_ENV_CONTROL_FD, spawn->control_fd, &fd) < 0 ||
 		add_descriptor(env, CONTRACT_ENV_STATUS_FD, spawn->status_fd, &fd) < 0 ||
@@ -109,16 +139,69 @@ environment_init(struct environment *env, const struct spawn *spawn)
 		environment_add(env, text_format("GRACEFULD_SLOT=%u", spawn->slot)) < 0 ||
 		environment_add(env, text_format("GRACEFULD_GENERATION=%" PRIu64, spawn->generation)) < 0)
 		return -ENOMEM;
-	while (environ[n])
+	return 0;
+}
+
+/* The same sockets in the words of Server::Starter and of einhorn, and what systemd says beside them. */
+static int
+add_hosted(struct environment *env, const struct spawn *spawn)
+{
+	const struct spawn_hosted *hosted = spawn->hosted;
+
+	if (environment_add(env, text_format("SERVER_STARTER_PORT=%s", hosted->ports)) < 0 ||
+		environment_add(env, text_format("SERVER_STARTER_GENERATION=%" PRIu64, spawn->generation)) <
+			0 ||
+		environment_add(env, text_format("EINHORN_FD_COUNT=%zu", spawn->n_listeners)) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < spawn->n_listeners; i++)
+		if (environment_add(env, text_format("EINHORN_FD_%zu=%zu", i, CONTRACT_LISTEN_FIRST + i)) < 0)
+			return -ENOMEM;
+	if (hosted->notify && environment_add(env, text_format("NOTIFY_SOCKET=%s", hosted->notify)) < 0)
+		return -ENOMEM;
+	if (hosted->watchdog_us == 0)
+		return 0;
+	if (environment_add_pid(env, "WATCHDOG_PID", &env->watchdog_digits) < 0)
+		return -ENOMEM;
+	return environment_add(env, text_format("WATCHDOG_USEC=%" PRIu64, hosted->watchdog_us));
+}
+
+static size_t
+count(char *const *settings)
+{
+	size_t n = 0;
+
+	while (settings && settings[n])
 		n++;
-	env->all = calloc(n + SETTINGS_MAX + 1, sizeof(*env->all));
+	return n;
+}
+
+/* The master's, but for what the configuration sets; then that; then what is ours to say. */
+static int
+merge(struct environment *env, char *const *more)
+{
+	size_t used = 0;
+
+	env->all = calloc(count(environ) + count(more) + env->n_own + 1, sizeof(*env->all));
 	if (!env->all)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		if (!is_withheld(environ[i]))
-			env->all[used++] = environ[i];
+	for (char **setting = environ; *setting; setting++)
+		if (!is_withheld(*setting) && !is_among(more, *setting))
+			env->all[used++] = *setting;
+	for (; more && *more; more++)
+		if (!is_withheld(*more))
+			env->all[used++] = *more;
 	memcpy(env->all + used, env->own, env->n_own * sizeof(*env->own));
 	return 0;
+}
+
+static int
+environment_init(struct environment *env, const struct spawn *spawn)
+{
+	*env = (struct environment){ .max_own = SETTINGS_MAX + spawn->n_listeners };
+	env->own = calloc(env->max_own, sizeof(*env->own));
+	if (!env->own || add_contract(env, spawn) < 0 || (spawn->hosted && add_hosted(env, spawn) < 0))
+		return -ENOMEM;
+	return merge(env, spawn->hosted ? spawn->hosted->environment : NULL);
 }
 
 /*
@@ -156,6 +239,8 @@ place_standard(const struct spawn *spawn)
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
 		return -errno;
 	if (spawn->stdout_fd >= 0 && dup2(spawn->stdout_fd, STDOUT_FILENO) < 0)
+		return -errno;
+	if (spawn->hosted && dup2(spawn->stdout_fd, STDERR_FILENO) < 0)
 		return -errno;
 	return 0;
 }
@@ -216,15 +301,33 @@ fail_in_child(int status_fd, const char *what, const char *program, int error)
 	_exit(EX_OSERR);
 }
 
-static _Noreturn void
-run_child(const struct spawn *spawn, struct environment *env)
+/* As the account that it is now: root may not look into every folder, and whoever changes accounts loses this signal. */
+static int
+settle(const struct spawn_hosted *hosted, pid_t master)
 {
-	const char *program = spawn->argv[0];
+	if (hosted->directory && chdir(hosted->directory) < 0)
+		return -errno;
+	if (hosted->parent_death_signal == 0)
+		return 0;
+	if (prctl(PR_SET_PDEATHSIG, hosted->parent_death_signal) < 0)
+		return -errno;
+	return getppid() == master ? 0 : -ESRCH; /* it died before */
+}
+
+static _Noreturn void
+run_child(const struct spawn *spawn, struct environment *env, pid_t master)
+{
+	const char *program = spawn->program ? spawn->program : spawn->argv[0];
 	/* where place_descriptors puts the status pipe; until then the master's own copy serves */
 	int status_fd = spawn->status_fd, r;
 
 	reset_signals();
 	write_pid(env->pid_digits);
+	if (env->watchdog_digits)
+		write_pid(env->watchdog_digits);
+	/* a session of its own, so that nothing of it is ever in the master's; it can't fail, as no leader is born */
+	if (spawn->hosted)
+		setsid();
 	r = place_standard(spawn);
 	if (r < 0)
 		fail_in_child(status_fd, "prepare", program, r);
@@ -239,6 +342,9 @@ run_child(const struct spawn *spawn, struct environment *env)
 	r = identity_assume(spawn->identity);
 	if (r < 0)
 		fail_in_child(status_fd, "change the account for", program, r);
+	r = spawn->hosted ? settle(spawn->hosted, master) : 0;
+	if (r < 0)
+		fail_in_child(status_fd, "enter the folder of", program, r);
 	execve(program, (char *const *)(uintptr_t)spawn->argv, env->all);
 	fail_in_child(status_fd, "run", program, -errno);
 }
@@ -269,7 +375,7 @@ spawn_process(const struct spawn *spawn, pid_t *ret_pid, int *ret_pidfd)
 {
 	struct environment env;
 	int r = -E2BIG, pidfd;
-	pid_t pid;
+	pid_t pid, master = getpid();
 
 	if (spawn->n_listeners > SPAWN_LISTENERS_MAX)
 		return r;
@@ -277,7 +383,7 @@ spawn_process(const struct spawn *spawn, pid_t *ret_pid, int *ret_pidfd)
 	if (r == 0) {
 		pid = fork_quietly();
 		if (pid == 0)
-			run_child(spawn, &env);
+			run_child(spawn, &env, master);
 		r = pid < 0 ? -errno : 0;
 	}
 	environment_done(&env);

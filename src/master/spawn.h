@@ -13,8 +13,19 @@
 
 #define SPAWN_LISTENERS_MAX 4096 /* descriptors of one worker: addresses times parked slots */
 
+/* What a program gets that was not written for us. */
+struct spawn_hosted {
+	char *const *environment; /* "NAME=value", NULL at the end; NULL: none */
+	const char *directory;    /* NULL: the master's */
+	const char *ports;        /* SERVER_STARTER_PORT */
+	const char *notify;       /* NOTIFY_SOCKET; NULL: none */
+	uint64_t watchdog_us;     /* WATCHDOG_USEC; 0: none */
+	int parent_death_signal;  /* when the master dies; 0: none */
+};
+
 struct spawn {
-	const char *const *argv; /* argv[0] is the program's path; no search in PATH */
+	const char *program; /* its path; NULL: argv[0], which is no name to be found in PATH either */
+	const char *const *argv;
 	const int *listeners;
 	size_t n_listeners;
 	const char *listener_names; /* LISTEN_FDNAMES */
@@ -23,7 +34,8 @@ struct spawn {
 	int config_fd;
 	int stats_fd;
 	int handoff_fd;
-	int stdout_fd; /* -1: as the master's */
+	int stdout_fd;                     /* -1: as the master's */
+	const struct spawn_hosted *hosted; /* NULL: it is a program of our own */
 	unsigned slot;
 	uint64_t generation;
 	unsigned open_files; /* RLIMIT_NOFILE; 0: as it is */

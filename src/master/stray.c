@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
@@ -52,16 +53,41 @@ stray_add(struct stray_list *list, struct event_base *base, pid_t pid)
 		stray_free(stray);
 }
 
+static FILE *
+open_children(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	return fopen(path, "re");
+}
+
+void
+stray_reap_adopted(bool (*is_known)(pid_t pid, void *arg), void *arg, bool also_kill)
+{
+	cleanup_file FILE *children = open_children();
+	pid_t session = getsid(0);
+	int pid;
+
+	while (children && fscanf(children, "%d", &pid) == 1) {
+		siginfo_t info = { 0 };
+
+		/* what we have started ourselves is waited for by whoever did */
+		if (getsid(pid) == session || is_known(pid, arg))
+			continue;
+		if (also_kill)
+			kill(pid, SIGKILL);
+		waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG);
+	}
+}
+
 void
 stray_find(
 	struct stray_list *list, struct event_base *base, bool (*is_known)(pid_t pid, void *arg), void *arg)
 {
-	char path[64];
-	cleanup_file FILE *children = NULL;
+	cleanup_file FILE *children = open_children();
 	int pid;
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
-	children = fopen(path, "re");
 	while (children && fscanf(children, "%d", &pid) == 1)
 		if (!is_known(pid, arg))
 			stray_add(list, base, pid);

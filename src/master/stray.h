@@ -1,5 +1,5 @@
 /*
- * Children that the image before this one has left behind: a check that it had given up and killed, but not reaped yet.
+ * Children that nobody waits for: what hosted programs have left behind, and what the image before this one has left behind: a check that it had given up and killed, but not reaped yet.
  */
 #ifndef MASTER_STRAY_H
 #define MASTER_STRAY_H
@@ -16,6 +16,12 @@ LIST_HEAD(stray_list, stray);
 /* Finds all children but those that are known, and reaps each when it ends. What can't be found stays a zombie until we end. */
 void stray_find(
 	struct stray_list *list, struct event_base *base, bool (*is_known)(pid_t pid, void *arg), void *arg);
+
+/*
+ * Reaps those that the master was given when their parent, a hosted program, had ended before them: they are of another session. With
+ * `kill` those that still live are ended.
+ */
+void stray_reap_adopted(bool (*is_known)(pid_t pid, void *arg), void *arg, bool kill);
 
 /* Forgets them. */
 void stray_done(struct stray_list *list);

@@ -64,6 +64,16 @@ worker_count(struct worker *w, enum counter counter)
 	return w->seen[counter];
 }
 
+/* What a hosted program wrote last tells more than how it ended. */
+static void
+add_words(struct worker *w)
+{
+	char words[OUTPUT_QUOTE_MAX + 2];
+	size_t len = strlen(w->failure);
+
+	snprintf(w->failure + len, sizeof(w->failure) - len, "%s", hosted_words(w->hosted, words));
+}
+
 /* It is lost: remembers how and why, of several causes the first, since what follows is only its consequence. */
 static void __attribute__((format(printf, 3, 4)))
 lose(struct worker *w, enum worker_end end, const char *fmt, ...)
@@ -77,6 +87,8 @@ lose(struct worker *w, enum worker_end end, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(w->failure, sizeof(w->failure), fmt, ap);
 	va_end(ap);
+	if (w->hosted && end != WORKER_END_FAILED)
+		add_words(w);
 }
 
 /* What a failing input means. */
@@ -100,6 +112,14 @@ send_signal(struct worker *w, int sig)
 	if (pidfd_send_signal(w->pidfd, sig, NULL, 0) < 0 && errno != ESRCH)
 		log_event(LOG_ERR, EVENT_WORKER_FAILED, WORKER_ABOUT(w), "cannot signal worker %u: %s",
 			w->slot, strerror(errno));
+}
+
+/* To all of a hosted program's processes, as far as they have stayed in its group; the first of them, if there is no group yet. */
+static void
+send_signal_to_all(struct worker *w, int sig)
+{
+	if (!w->hosted || kill(-w->pid, sig) < 0)
+		send_signal(w, sig);
 }
 
 /*
@@ -154,12 +174,27 @@ state_timeout(const struct worker *w)
 	}
 }
 
+/* How a hosted program is talked to; NULL: it is one of ours. */
+static const struct exec_options *
+exec_of(const struct worker *w)
+{
+	return w->generation->exec;
+}
+
+/* Does it say on the pipe that it is ready? Else a pipe that is closed means nothing. */
+static bool
+keeps_to_pipe(const struct worker *w)
+{
+	return !exec_of(w) || exec_of(w)->ready == EXEC_READY_PIPE;
+}
+
 static void
 tell_drain(struct worker *w, uint64_t us)
 {
 	char line[MESSAGE_MAX];
 
-	send_line(w, line, message_format_drain(line, us));
+	if (!exec_of(w) || exec_of(w)->drain_pipe)
+		send_line(w, line, message_format_drain(line, us));
 }
 
 static void
@@ -168,7 +203,25 @@ tell_stop(struct worker *w)
 	char line[MESSAGE_MAX];
 
 	send_line(w, line, message_format_word(line, MESSAGE_STOP));
-	send_signal(w, SIGTERM);
+	send_signal_to_all(w, SIGTERM);
+}
+
+/* The signal goes to the program alone, once: it knows best what to tell its children, and to some a second one means haste. */
+static void
+begin_drain(struct worker *w)
+{
+	tell_drain(w, w->host->live->drain_timeout_us);
+	if (exec_of(w) && exec_of(w)->drain_signal > 0)
+		send_signal(w, exec_of(w)->drain_signal);
+}
+
+static void
+strike(struct worker *w)
+{
+	if (w->hung)
+		send_signal(w, SIGABRT);
+	else
+		send_signal_to_all(w, SIGKILL);
 }
 
 void
@@ -197,11 +250,11 @@ static void
 act_on_entry(struct worker *w)
 {
 	if (w->state == WORKER_DRAINING)
-		tell_drain(w, w->host->live->drain_timeout_us);
+		begin_drain(w);
 	else if (w->state == WORKER_STOPPING && !w->drained)
 		tell_stop(w);
 	else if (w->state == WORKER_KILLING)
-		send_signal(w, w->hung ? SIGABRT : SIGKILL);
+		strike(w);
 }
 
 static void
@@ -235,6 +288,8 @@ enter_state(struct worker *w, enum worker_state next, const char *reason)
 	if (next == WORKER_READY)
 		w->ready_since_us = w->state_since_us;
 	arm_deadline(w, state_timeout(w));
+	if (w->hosted)
+		hosted_settle(w->hosted);
 	if (next == WORKER_EXITED)
 		forget_process(w);
 	else
@@ -264,11 +319,10 @@ worker_input(struct worker *w, enum worker_input input, const char *reason)
 /* ---- what it says ---- */
 
 static void
-on_ready(struct worker *w, const struct message *m)
+become_ready(struct worker *w)
 {
 	char reason[48];
 
-	(void)m;
 	if (w->state != WORKER_STARTING) {
 		worker_input(w, WORKER_SAYS_READY, "ready");
 		return;
@@ -276,6 +330,15 @@ on_ready(struct worker *w, const struct message *m)
 	snprintf(reason, sizeof(reason), "after %.1f ms",
 		(double)(clock_now_us() - w->started_us) / (double)US_PER_MS);
 	worker_input(w, WORKER_SAYS_READY, reason);
+}
+
+static void
+on_ready(struct worker *w, const struct message *m)
+{
+	(void)m;
+	/* of who is to tell it in another way, it is a word like any other */
+	if (keeps_to_pipe(w))
+		become_ready(w);
 }
 
 static void
@@ -287,12 +350,18 @@ on_alive(struct worker *w, const struct message *m)
 }
 
 static void
-on_worker_status(struct worker *w, const struct message *m)
+take_status(struct worker *w, const char *text)
 {
 	char name[64];
 
-	snprintf(w->status, sizeof(w->status), "%s", m->text);
+	snprintf(w->status, sizeof(w->status), "%s", text);
 	log_event(LOG_DEBUG, EVENT_WORKER_STATUS, WORKER_ABOUT(w), "%s: %s", worker_name(w, name), w->status);
+}
+
+static void
+on_worker_status(struct worker *w, const struct message *m)
+{
+	take_status(w, m->text);
 }
 
 /* For programs that have no counter page of their own: their numbers go into the page for them. */
@@ -450,9 +519,10 @@ on_status(evutil_socket_t fd, short what, void *arg)
 		break;
 	case LINE_READER_EOF:
 	case LINE_READER_ERROR:
-		/* mostly the process is just exiting; that tells more than a closed pipe */
 		event_del(w->on_status);
-		arm(w->on_eof_grace, WORKER_EOF_GRACE_US);
+		/* mostly the process is just exiting; that tells more than a closed pipe */
+		if (keeps_to_pipe(w))
+			arm(w->on_eof_grace, WORKER_EOF_GRACE_US);
 		break;
 	case LINE_READER_BAD:
 	case LINE_READER_STOPPED:
@@ -467,6 +537,111 @@ on_eof_grace(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
 	worker_input(arg, WORKER_PIPE_LOST, "closed its status pipe");
+}
+
+/* ---- what a hosted program says, or not ---- */
+
+/* As long as the operator has not said how long, but never for ever. */
+static void
+extend(struct worker *w, uint64_t us)
+{
+	uint64_t now = clock_now_us(), end = w->state_since_us + WORKER_EXTENSIONS * state_timeout(w);
+
+	if (w->state != WORKER_STARTING && w->state != WORKER_STOPPING)
+		return;
+	if (us < end - now)
+		end = now + us;
+	if (now < end && end > w->deadline_us)
+		arm_deadline(w, end - now);
+}
+
+static void
+say_failed(struct worker *w, const char *why)
+{
+	if (!worker_state_is_leaving(w->state))
+		worker_input(w, WORKER_SAYS_FAILED, why);
+}
+
+/* A notify_fn. */
+static void
+on_notify(const struct notify_message *m, void *arg)
+{
+	struct worker *w = arg;
+
+	if (m->status)
+		take_status(w, m->status);
+	if (m->extend_us > 0)
+		extend(w, m->extend_us);
+	if (m->ready && w->state == WORKER_STARTING)
+		become_ready(w);
+	if (m->watchdog && w->state == WORKER_READY)
+		arm_deadline(w, state_timeout(w));
+	if (m->trigger)
+		say_failed(w, "failed: says that it hangs (WATCHDOG=trigger)");
+	if (m->stopping)
+		say_failed(w, "failed: stops by itself (STOPPING=1)");
+}
+
+/* A notify_stranger_fn. */
+static void
+on_stranger(pid_t pid, void *arg)
+{
+	struct worker *w = arg;
+	char name[64];
+
+	if (w->said_unknown)
+		return;
+	w->said_unknown = true;
+	log_event(LOG_WARNING, EVENT_WORKER_PROTOCOL, WORKER_ABOUT(w),
+		"%s: ignored what process %d, which is none of its, said to its NOTIFY_SOCKET; more is not logged",
+		worker_name(w, name), (int)pid);
+}
+
+/* It has not ended for so long, so it may be taken to serve. */
+static void
+on_alive_time(void *arg)
+{
+	struct worker *w = arg;
+
+	if (w->state == WORKER_STARTING)
+		become_ready(w);
+}
+
+static bool
+has_ended(const struct worker *w)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PIDFD, (id_t)w->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid > 0;
+}
+
+/* A lookout_fn. Who can't be looked at has mostly just ended, which tells more. */
+static void
+on_accepting(bool accepts, void *arg)
+{
+	struct worker *w = arg;
+
+	if (w->state != WORKER_STARTING)
+		return;
+	if (accepts)
+		become_ready(w);
+	else if (!has_ended(w))
+		say_failed(w, "failed: nobody can look whether it accepts");
+}
+
+static struct hosted_host
+hosted_host(struct worker *w)
+{
+	return (struct hosted_host){ .base = w->host->base,
+		.outputs = w->host->outputs,
+		.talk = w->host->talk,
+		.program = w->host->program,
+		.identity = &w->generation->identity,
+		.on_message = on_notify,
+		.on_stranger = on_stranger,
+		.on_alive = on_alive_time,
+		.on_accepting = on_accepting,
+		.arg = w };
 }
 
 /* ---- its end ---- */
@@ -501,6 +676,18 @@ settle_connections(struct worker *w)
 			"%s: died with %" PRIu64 " connections open", worker_name(w, name), w->cut);
 }
 
+/*
+ * Its children end with it. As long as it is not reaped, its number, which is that of the group, can't become another's.
+ */
+static void
+end_hosted(struct worker *w)
+{
+	if (!has_ended(w))
+		return;
+	kill(-w->pid, SIGKILL);
+	hosted_end(w->hosted);
+}
+
 /* event: the pidfd */
 static void
 on_exit_event(evutil_socket_t fd, short what, void *arg)
@@ -510,6 +697,8 @@ on_exit_event(evutil_socket_t fd, short what, void *arg)
 	siginfo_t info = { 0 };
 
 	(void)what;
+	if (w->hosted)
+		end_hosted(w);
 	if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
 		return;
 	/* its last words may be in the pipe yet; a grandchild may hold it open, so no more than it can hold */
@@ -576,13 +765,13 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 			"%s: still there %.0f s after SIGKILL", worker_name(w, name),
 			(double)(clock_now_us() - w->state_since_us) / (double)US_PER_SEC);
 	w->hung = false; /* SIGABRT has had its time */
-	send_signal(w, SIGKILL);
+	strike(w);
 	arm_deadline(w, state_timeout(w));
 }
 
 /* ---- from outside ---- */
 
-/* The descriptors of a worker to be, the child's ends among them. */
+/* The descriptors of a worker to be, the child's ends among them. (A hosted program is not given its end of all.) */
 struct ends {
 	int control[2], status[2], handoff[2], stats;
 };
@@ -615,6 +804,34 @@ ends_open(struct ends *e)
 	return e->stats < 0 ? e->stats : 0;
 }
 
+/* Another's program: it gets no text that only we can read, and no channel for handing over. */
+static int
+start_hosted(struct worker *w, const struct spawn *base, const struct worker_sockets *sockets)
+{
+	const struct hosted_host host = hosted_host(w);
+	struct spawn spawn = *base;
+	struct hosted_ends ends;
+	int r = 0;
+
+	w->hosted = hosted_new(&host, exec_of(w), &ends);
+	if (!w->hosted)
+		r = -errno;
+	ends.spawn.ports = sockets->ports;
+	if (ends.spawn.notify)
+		ends.spawn.watchdog_us = w->generation->config->hang_timeout_us;
+	spawn.argv = (const char *const *)exec_of(w)->command;
+	spawn.program = ends.program;
+	spawn.config_fd = spawn.handoff_fd = -1;
+	spawn.stdout_fd = ends.output_fd;
+	spawn.hosted = &ends.spawn;
+	if (r == 0)
+		r = spawn_process(&spawn, &w->pid, &w->pidfd);
+	if (r == 0)
+		r = hosted_begin(w->hosted, exec_of(w), WORKER_ABOUT(w), sockets->fd[0]);
+	hosted_ends_done(&ends);
+	return r;
+}
+
 static int
 start_process(struct worker *w, struct ends *e, const struct worker_sockets *sockets)
 {
@@ -640,9 +857,10 @@ start_process(struct worker *w, struct ends *e, const struct worker_sockets *soc
 
 	if (r == 0)
 		r = fd_set_nonblock(e->status[0], true);
-	if (r == 0)
-		tell_drained_upstreams(w);
-	return r < 0 ? r : spawn_process(&spawn, &w->pid, &w->pidfd);
+	if (r < 0)
+		return r;
+	tell_drained_upstreams(w);
+	return exec_of(w) ? start_hosted(w, &spawn, sockets) : spawn_process(&spawn, &w->pid, &w->pidfd);
 }
 
 /* The events last, so that what fails before leaves nothing to undo but memory. */
@@ -668,7 +886,7 @@ kill_unwatched(struct worker *w)
 {
 	if (w->pidfd < 0)
 		return;
-	pidfd_send_signal(w->pidfd, SIGKILL, NULL, 0);
+	send_signal_to_all(w, SIGKILL);
 	waitid(P_PIDFD, (id_t)w->pidfd, NULL, WEXITED);
 }
 
@@ -763,6 +981,7 @@ static const struct heritage_field fields[] = {
 	HERITAGE_REST("line"),       /* what has come of one that is not whole */
 	HERITAGE_REST("watched"),
 	HERITAGE_REST("upstreams"),
+	HERITAGE_REST("hosted"), /* null: it is one of ours */
 	HERITAGE_END,
 };
 
@@ -793,6 +1012,7 @@ worker_save(struct heritage *h, const struct worker *w)
 	heritage_set(h, json, "line", heritage_bytes(w->reader.data, watched.status ? w->reader.len : 0));
 	heritage_set(h, json, "watched", heritage_save(h, watched_fields, &watched));
 	heritage_set(h, json, "upstreams", upstream_blocks_save(h, w->upstream));
+	heritage_set(h, json, "hosted", hosted_save(h, w->hosted));
 	return json;
 }
 
@@ -833,6 +1053,19 @@ watch(struct heritage *h, struct worker *w, const struct watched *watched)
 	return true;
 }
 
+static bool
+load_hosted(struct heritage *h, struct worker *w, const json_t *json)
+{
+	const struct hosted_host host = hosted_host(w);
+	const struct hosted_past past = {
+		.exec = exec_of(w), .starting = w->state == WORKER_STARTING, .started_us = w->started_us
+	};
+
+	if (!past.exec)
+		return json_is_null(json) || heritage_refuse(h, "worker %u is another program", w->slot);
+	return hosted_load(h, &host, WORKER_ABOUT(w), &past, json, &w->hosted);
+}
+
 struct worker *
 worker_load(
 	struct heritage *h, const struct worker_host *host, struct generation *generation, const json_t *json)
@@ -854,7 +1087,7 @@ worker_load(
 	if (heritage_load(h, fields, json, w) && load_line(h, json_object_get(json, "line"), &w->reader) &&
 		heritage_load(h, watched_fields, json_object_get(json, "watched"), &watched) &&
 		upstream_blocks_load(h, json_object_get(json, "upstreams"), host->upstreams, w->upstream) &&
-		(h->trial || watch(h, w, &watched)))
+		load_hosted(h, w, json_object_get(json, "hosted")) && (h->trial || watch(h, w, &watched)))
 		return w;
 	worker_free(w);
 	return NULL;
@@ -954,6 +1187,7 @@ worker_free(struct worker *w)
 	fd_close(&w->handoff_fd);
 	fd_close(&w->counters_fd);
 	counters_unmap(w->counters);
+	hosted_free(w->hosted);
 	generation_unref(w->generation);
 	free(w);
 }

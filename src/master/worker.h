@@ -12,6 +12,7 @@
 #include "ipc/counters.h"
 #include "ipc/line_reader.h"
 #include "master/generation.h"
+#include "master/hosted.h"
 #include "master/log_event.h"
 #include "master/spawn.h"
 #include "master/upstreams.h"
@@ -33,6 +34,9 @@
 /* All workers' messages together: half of a processor, before they come behind the rest. */
 #define WORKER_TALK_REST      1
 #define WORKER_TALK_CREDIT_US (20 * US_PER_MS)
+
+/* A program may ask for more time to start or to stop, up to so many times what it has. */
+#define WORKER_EXTENSIONS 10
 
 /* A deadline that comes so much too late tells of the master, not of the worker. */
 #define WORKER_LATENESS_US (1 * US_PER_SEC)
@@ -61,6 +65,7 @@ struct worker_host {
 	const struct config *live;          /* for what applies to what runs: drain_timeout, roll, restart */
 	struct upstream_records *upstreams; /* what workers tell of, and what they are told */
 	struct pace *talk;                  /* of all workers' messages */
+	struct output_host *outputs;        /* where what hosted programs write goes */
 	void (*changed)(void *arg);         /* a worker has a new state */
 	void *arg;
 };
@@ -84,7 +89,8 @@ struct worker {
 	struct event *on_deadline; /* of the state */
 	struct event *on_eof_grace;
 	struct counters *counters;
-	uint64_t started_us; /* clock_now_us */
+	struct hosted *hosted; /* what a program has that was not written for us; NULL: it is one of ours */
+	uint64_t started_us;   /* clock_now_us */
 	uint64_t state_since_us;
 	uint64_t ready_since_us; /* 0: never was */
 	uint64_t deadline_us;    /* when on_deadline is due, if it is */
@@ -110,6 +116,7 @@ struct worker_sockets {
 	int fd[SPAWN_LISTENERS_MAX];
 	size_t n;
 	char *names; /* joined by colons, as LISTEN_FDNAMES wants them */
+	char *ports; /* "ADDRESS=FD;…", as SERVER_STARTER_PORT wants them */
 };
 
 /* Starts a worker for a slot of that generation. `reason` is logged. NULL when that fails, errno set. */

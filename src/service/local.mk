@@ -3,6 +3,7 @@ noinst_LIBRARIES += src/libservice.a
 src_libservice_a_SOURCES = \
 	src/service/connection.c src/service/connection.h \
 	src/service/echo.c \
+	src/service/exec.c \
 	src/service/hello.c \
 	src/service/proxy/hash.h src/service/proxy/health.h \
 	src/service/proxy/address.c src/service/proxy/address.h \

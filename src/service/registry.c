@@ -12,7 +12,7 @@
 typedef const struct service_ops *service_fn(void);
 
 static service_fn *const services[] = { service_hello, service_echo, service_http, service_proxy,
-	service_module };
+	service_module, service_exec };
 
 const struct service_ops *
 service_find(const char *type)

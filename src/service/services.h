@@ -11,5 +11,6 @@ const struct service_ops *service_echo(void);   /* echo.c */
 const struct service_ops *service_http(void);   /* http/http.c */
 const struct service_ops *service_proxy(void);  /* proxy/proxy.c */
 const struct service_ops *service_module(void); /* module/module.c */
+const struct service_ops *service_exec(void);   /* exec.c */
 
 #endif

@@ -287,6 +287,8 @@ listener_init(struct listener *listener, struct acceptor *acceptor, struct event
 	listener->fd = take_fd(&inherited->fd);
 	listener->name = take_ptr(inherited->name);
 	acceptor->n_open++;
+	/* another worker with the same socket may be faster; programs of others may want it as it was born */
+	fd_set_nonblock(listener->fd, true);
 	listener->listens = does_listen(listener->fd);
 	set_nodelay(listener->fd);
 	listener->event = event_new(base, listener->fd, EV_READ | EV_PERSIST, on_waiting, listener);

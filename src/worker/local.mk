@@ -8,6 +8,7 @@ src_libworker_a_SOURCES = \
 	src/worker/handover.c src/worker/handover.h \
 	src/worker/inbox.c src/worker/inbox.h \
 	src/worker/inheritance.c src/worker/inheritance.h \
+	src/worker/lookout.c src/worker/lookout.h \
 	src/worker/outbox.c src/worker/outbox.h \
 	src/worker/settings.c src/worker/settings.h \
 	src/worker/status_pipe.c src/worker/status_pipe.h \

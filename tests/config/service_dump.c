@@ -4,6 +4,7 @@
  *	service_dump [http | proxy]
  */
 #include "base/cleanup.h"
+#include "config/exec_options.h"
 #include "service/http/options.h"
 #include "service/proxy/options.h"
 
@@ -31,6 +32,7 @@ main(int argc, char **argv)
 		show("service.upstreams", proxy_upstream_table());
 	} else {
 		show("service", http_options_table());
+		show("service", exec_options_table());
 	}
 	return EX_OK;
 }

@@ -19,9 +19,10 @@
 
 #define CONFIG_FD 100 /* where the sample has its configuration */
 
-static const char config_text[] = "workers = 2;\n"
-				  "listen = ( { port = 26642; }, { path = \"/nonexistent/s.sock\"; } );\n"
-				  "service = { type = \"hello\"; };\n";
+static const char config_text[] =
+	"workers = 2;\n"
+	"listen = ( { port = 26642; }, { path = \"/nonexistent/s.sock\"; } );\n"
+	"service = { type = \"exec\"; command = ( \"/bin/x\" ); ready = \"notify\"; };\n";
 
 /* ---- the sample ---- */
 
@@ -246,6 +247,8 @@ test_numbers_have_limits(void **state)
 		{ "pool.slots.0.incumbent.pid", -1 },
 		{ "pool.slots.0.incumbent.dice", 256 },
 		{ "pool.slots.0.incumbent.end", 8 },
+		{ "pool.slots.0.incumbent.hosted.output.fd", 2 },
+		{ "pool.slots.0.incumbent.hosted.notify", -1 },
 		{ "pool.slots.0.incumbent.generation", 3 },
 		{ "reload.last.verdict", 5 },
 		{ "reload.last.n_changes", 0 },
@@ -275,6 +278,7 @@ test_texts_have_limits(void **state)
 		{ "pool.slots.0.incumbent.line", "%4G" },
 		{ "pool.slots.0.incumbent.line", "a\nb" },
 		{ "pool.slots.0.incumbent.status", "a%00b" },
+		{ "pool.slots.0.incumbent.hosted.output.held", "50%" },
 		{ "pool.listeners.0.address", "%00" },
 		{ "extension.clients.0.0.input", "%" },
 	};

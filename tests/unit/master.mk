@@ -5,6 +5,7 @@ master_test_ldadd = \
 
 master_tests = \
 	tests/unit/heirs_test \
+	tests/unit/hosted_test \
 	tests/unit/loop_test \
 	tests/unit/recycle_test \
 	tests/unit/roll_explore_test \
@@ -19,6 +20,8 @@ endif
 
 tests_unit_heirs_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_heirs_test_LDADD = $(master_test_ldadd)
+tests_unit_hosted_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_hosted_test_LDADD = $(master_test_ldadd)
 tests_unit_loop_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_loop_test_LDADD = $(master_test_ldadd)
 tests_unit_recycle_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)

@@ -1,0 +1,106 @@
+"""The examples, as they are in the tree but for the folder and the port: rolled under load, new connections never fail."""
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from control import ReadyCount
+from harness import TOP, Client, Load, assert_no_failure, load_text, scaled, workers_user
+
+EXAMPLES = os.path.join(TOP, "examples")
+FOLDER = "/usr/share/doc/gracefuld/examples"
+
+# what must be there; what the load speaks
+NEEDS = {
+    "node": (["node"], "http"),
+    "gunicorn": (["/usr/bin/gunicorn"], "http"),
+    "asyncio": (["/usr/bin/python3"], "http"),
+    "starlet": (["plackup", "/usr/share/perl5/Plack/Handler/Starlet.pm", "/usr/share/perl5/Server/Starter.pm"], "http"),
+    "h2o": (["h2o"], "http"),
+}
+
+
+class Example:
+    def __init__(self, name, directory, port):
+        self.name, self.port = name, port
+        self.needs, self.proto = NEEDS[name]
+        self.folder = os.path.join(directory, "examples", name)
+        shutil.copytree(os.path.join(EXAMPLES, name), self.folder)
+        for parent, _, files in os.walk(self.folder):
+            os.chmod(parent, 0o755)
+            for file in files:
+                self.place(os.path.join(parent, file))
+        os.chmod(os.path.dirname(self.folder), 0o755)
+        user = workers_user()
+        with open(os.path.join(self.folder, "gracefuld.conf"), encoding="utf-8") as file:
+            self.text = file.read() + (f'user = "{user}";\n' if user else "")
+
+    def place(self, path):
+        """As it would be here."""
+        os.chmod(path, os.stat(path).st_mode | 0o644)
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text.replace(FOLDER, os.path.dirname(self.folder)).replace("11111", str(self.port)))
+
+    def missing(self):
+        return [need for need in self.needs if not (os.path.exists(need) if need[0] == "/" else shutil.which(need))]
+
+    def load(self, **how):
+        return Load(self.port, proto=self.proto, connections=8, **how)
+
+
+@pytest.fixture(params=NEEDS)
+def example(request, directory, port):
+    found = Example(request.param, directory, port)
+    if found.missing():
+        pytest.skip(f"not installed: {', '.join(found.missing())}")
+    return found
+
+
+def test_every_example_is_run():
+    assert set(os.listdir(EXAMPLES)) >= set(NEEDS)
+    configured = {name for name in os.listdir(EXAMPLES) if os.path.exists(os.path.join(EXAMPLES, name, "gracefuld.conf"))}
+    assert configured == set(NEEDS)
+
+
+def test_rolled_under_load(start, example, figure):
+    daemon = start(example.text)
+    with ReadyCount(daemon) as ready, example.load() as load:
+        for _ in range(scaled(20, 2)):
+            assert daemon.reload().word == "applied"
+        daemon.log.wait(r"draining -> exited|stopping -> exited")
+        seen = load.result()
+        least = ready.least()
+    figure(f"{load_text(seen)}; never less than {least} ready")
+    assert_no_failure(seen)
+    assert least >= 2
+    assert daemon.stop() == 0
+
+
+BREAK = {
+    "node": ("server.js", "const a = ;\n", r"exited with status 1: SyntaxError: Unexpected token ';'"),
+    "gunicorn": ("app.py", "import no_such_module\n",
+                 r"exited with status \d+: ModuleNotFoundError: No module named"),
+    "asyncio": ("server.py", "import no_such_module\n", r"exited with status 1: ModuleNotFoundError: "),
+    "starlet": ("app.psgi", "sub {\n", r"exited with status \d+: Error while loading .*app.psgi"),
+    "h2o": ("h2o.conf", "listen: [\n", r"exited with status \d+: .*"),
+}
+
+
+def test_broken_version_is_taken_back(start, example, figure):
+    """A new version that can't start: the verdict says why, in the program's own words; the old one serves."""
+    daemon = start(example.text)
+    name, text, words = BREAK[example.name]
+    with open(os.path.join(example.folder, name), "w", encoding="utf-8") as file:
+        file.write(text)
+    with example.load() as load:
+        verdict = daemon.reload(example.text.replace("roll : {", "roll : { ready_timeout = 5;") if "roll : {" in example.text
+                                else example.text + "roll : { ready_timeout = 5; };\n")
+        seen = load.result()
+    figure(f"{verdict}; {load_text(seen)}")
+    assert verdict.word == "reverted" and re.search(words, verdict.text), verdict
+    assert_no_failure(seen)
