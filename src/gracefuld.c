@@ -49,7 +49,7 @@ parse_arguments(int argc, char **argv, struct command *ret, int *ret_status)
 		{ "test", no_argument, NULL, 't' },
 		{ "log", required_argument, NULL, 'l' },
 		{ "worker", required_argument, NULL, 'W' },
-		{ TRIAL_OPTION + 2, no_argument, NULL, 'S' }, /* for the daemon itself: see trial.h */
+		{ &TRIAL_OPTION[2], no_argument, NULL, 'S' }, /* for the daemon itself: see trial.h */
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },

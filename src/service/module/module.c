@@ -107,7 +107,7 @@ host_count(const struct gracefuld_host *seen, enum gracefuld_counter counter, ui
 	}
 }
 
-static void
+static void __attribute__((format(printf, 3, 4)))
 host_log(const struct gracefuld_host *seen, int level, const char *format, ...)
 {
 	char text[LOG_TEXT_MAX];

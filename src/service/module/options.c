@@ -79,7 +79,7 @@ report_end(struct report *report, const struct module_options *options)
 }
 
 /* A gracefuld_config function */
-static void
+static void __attribute__((format(printf, 3, 4)))
 option_problem(const struct gracefuld_config *seen, const char *name, const char *format, ...)
 {
 	struct module_options *options = options_of(seen);
