@@ -222,9 +222,11 @@ adopt(struct handoff_record *record, struct service_connection **ret, void *arg)
 	r = read_host_fields(&h->identity, record, &host);
 	if (r == 0)
 		r = h->ops->adopt(h->service, record, ret);
-	if (r == 0)
-		**ret = host;
-	return r;
+	if (r < 0)
+		return r;
+	**ret = host;
+	h->handler->on_taken(h->arg);
+	return 0;
 }
 
 /* of inbox_handler */
@@ -245,6 +247,7 @@ on_lost(struct service_connection *c, void *arg)
 	struct handover *h = arg;
 
 	h->ops->forget(c);
+	h->handler->on_lost(h->arg);
 }
 
 /* of inbox_handler */

@@ -23,8 +23,15 @@
 #include <stdbool.h>
 
 struct handover_handler {
-	/* One connection more, of another worker's. */
+	/*
+	 * One connection more, which another worker offers. This comes before that one knows, so that there is no moment at which nobody
+	 * counts it; and one of the next two follows.
+	 */
+	void (*on_taken)(void *arg);
+	/* It is ours. */
 	void (*on_adopted)(void *arg);
+	/* It is not: the other worker could not be told. */
+	void (*on_lost)(void *arg);
 	/* One less: another worker has it. */
 	void (*on_handed)(void *arg);
 };

@@ -319,14 +319,32 @@ on_upstream(const char *name, bool is_drained, void *arg)
 
 /* of handover_handler */
 static void
-on_adopted(void *arg)
+on_taken(void *arg)
 {
 	struct worker *w = arg;
 
 	w->connections++;
 	counters_add(w->host.counters, COUNTER_CONNECTIONS, 1);
+}
+
+/* of handover_handler */
+static void
+on_adopted(void *arg)
+{
+	struct worker *w = arg;
+
 	counters_add(w->host.counters, COUNTER_HANDED_IN, 1);
 	heed_limit(w);
+}
+
+/* of handover_handler */
+static void
+on_lost(void *arg)
+{
+	struct worker *w = arg;
+
+	w->connections--;
+	counters_sub(w->host.counters, COUNTER_CONNECTIONS, 1);
 }
 
 /* of handover_handler */
@@ -519,8 +537,9 @@ open_service(struct worker *w)
 {
 	static const struct channel_handler channel_handler = { .on_outbox = on_outbox,
 		.on_inbox = on_inbox };
-	static const struct handover_handler handover_handler = { .on_adopted = on_adopted,
-		.on_handed = on_handed };
+	static const struct handover_handler handover_handler = {
+		.on_taken = on_taken, .on_adopted = on_adopted, .on_lost = on_lost, .on_handed = on_handed
+	};
 	int r;
 
 	w->host.slot = w->inherited.slot;

@@ -31,7 +31,7 @@ enum { TAG_STATE = HANDOFF_TAG_SERVICE_FIRST };
 struct side {
 	struct event_base *base;
 	struct handover handover;
-	int adopted, handed;                           /* told by the handover */
+	int taken, adopted, lost, handed;              /* told by the handover */
 	int frozen, thawed, forgotten, retired, ended; /* told to the service */
 	bool large;                                    /* connections have much state */
 	int watched;                                   /* see item_thaw; -1: nothing */
@@ -144,9 +144,24 @@ static const struct service_ops ops = {
 /* ---- sides ---- */
 
 static void
+on_taken(void *arg)
+{
+	((struct side *)arg)->taken++;
+}
+
+static void
 on_adopted(void *arg)
 {
-	((struct side *)arg)->adopted++;
+	struct side *side = arg;
+
+	side->adopted++;
+	assert_true(side->taken >= side->adopted + side->lost); /* before the giver heard of it */
+}
+
+static void
+on_lost(void *arg)
+{
+	((struct side *)arg)->lost++;
 }
 
 static void
@@ -158,7 +173,7 @@ on_handed(void *arg)
 static void
 side_init(struct side *side)
 {
-	static const struct handover_handler handler = { on_adopted, on_handed };
+	static const struct handover_handler handler = { on_taken, on_adopted, on_lost, on_handed };
 
 	*side = (struct side){ .base = event_base_new(), .watched = -1 };
 	handover_init(&side->handover, side->base, 0, &ops, side, &handler, side);
