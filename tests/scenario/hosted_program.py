@@ -143,13 +143,16 @@ def deaf():
 def children(path):
     """One in its group, one in a session of its own, one whose parent ends at once: all would stay for ever."""
     pids = []
+    reader, writer = os.pipe()
     for leave in (False, True):
         pid = os.fork()
         if pid == 0:
             if leave:
                 os.setsid()
+            os.write(writer, b"!")
             while True:
                 signal.pause()
+        os.read(reader, 1)  # it is where it should be
         pids.append(pid)
     with open(path + ".new", "w", encoding="ascii") as file:
         file.write(" ".join(map(str, pids)))
