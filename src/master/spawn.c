@@ -1,7 +1,7 @@
 /*
  * Starting a program under the worker contract.
  *
- * The environment is made before the fork; between fork and exec the child makes system calls only.
+ * The environment is made before the child; between its birth and exec it makes system calls only.
  */
 #include "master/spawn.h"
 
@@ -16,13 +16,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <sysexits.h>
 
 /* Variables that belong to the master alone, or are set anew for each worker. */
@@ -47,7 +46,12 @@ static const char *const withheld[] = {
 	"MAINPID",
 };
 
-enum { SETTINGS_MAX = 16, PID_DIGITS = 20 }; /* of our own, but for one a listener */
+enum {
+	SETTINGS_MAX = 16, /* of our own, but for one a listener */
+	PID_DIGITS = 20,
+	CHILD_STACK =
+		64 * 1024, /* the descriptors of SPAWN_LISTENERS_MAX, and room for a C library's functions */
+};
 
 /* The child's environment: the master's strings and the configuration's, borrowed, and our own. */
 struct environment {
@@ -314,17 +318,27 @@ settle(const struct spawn_hosted *hosted, pid_t master)
 	return getppid() == master ? 0 : -ESRCH; /* it died before */
 }
 
-static _Noreturn void
-run_child(const struct spawn *spawn, struct environment *env, pid_t master)
+/* What the child is to become. */
+struct child {
+	const struct spawn *spawn;
+	struct environment *env;
+	pid_t master;
+};
+
+/* The child's whole life. It returns to nobody. */
+static int
+run_child(void *arg)
 {
+	const struct child *child = arg;
+	const struct spawn *spawn = child->spawn;
 	const char *program = spawn->program ? spawn->program : spawn->argv[0];
 	/* where place_descriptors puts the status pipe; until then the master's own copy serves */
 	int status_fd = spawn->status_fd, r;
 
 	reset_signals();
-	write_pid(env->pid_digits);
-	if (env->watchdog_digits)
-		write_pid(env->watchdog_digits);
+	write_pid(child->env->pid_digits);
+	if (child->env->watchdog_digits)
+		write_pid(child->env->watchdog_digits);
 	/* a session of its own, so that nothing of it is ever in the master's; it can't fail, as no leader is born */
 	if (spawn->hosted)
 		setsid();
@@ -342,62 +356,55 @@ run_child(const struct spawn *spawn, struct environment *env, pid_t master)
 	r = identity_assume(spawn->identity);
 	if (r < 0)
 		fail_in_child(status_fd, "change the account for", program, r);
-	r = spawn->hosted ? settle(spawn->hosted, master) : 0;
+	r = spawn->hosted ? settle(spawn->hosted, child->master) : 0;
 	if (r < 0)
 		fail_in_child(status_fd, "enter the folder of", program, r);
-	execve(program, (char *const *)(uintptr_t)spawn->argv, env->all);
+	execve(program, (char *const *)(uintptr_t)spawn->argv, child->env->all);
 	fail_in_child(status_fd, "run", program, -errno);
 }
 
 /*
- * Forks a child in which all signals are blocked: one that comes before it is what it is to be waits until then. (The master has no
+ * Starts the child with all signals blocked: one that comes before it is what it is to be waits until then. (The master has no
  * handlers, which would write into a pipe that both share: a SIGTERM to a worker that was just born would stop the master.)
+ *
+ * A child that is to become our own program borrows the master's memory until exec, as posix_spawn(3) does it: a copy would have to be
+ * made of the page tables, and then of each page that either one writes, which takes longer than all that the child does. The master
+ * stands still meanwhile, so this is not for a program of others, whose folder may be on a file system that does not answer. For both:
+ * the child has the master's descriptors and signal handlers as copies, and a stack of its own.
  */
-static pid_t
-fork_quietly(void)
+static int
+start_child(struct child *child, pid_t *ret_pid, int *ret_pidfd)
 {
+	int borrowed = child->spawn->hosted ? 0 : CLONE_VM | CLONE_VFORK, r;
+	cleanup_free char *stack = malloc(CHILD_STACK);
 	sigset_t all, before;
-	pid_t pid;
-	int error;
 
+	if (!stack)
+		return -ENOMEM;
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
-	pid = fork();
-	error = errno;
-	if (pid != 0)
-		sigprocmask(SIG_SETMASK, &before, NULL);
-	errno = error;
-	return pid;
+	/* its end is 16-byte aligned, as malloc's blocks are */
+	r = clone(run_child, stack + CHILD_STACK, borrowed | CLONE_PIDFD | SIGCHLD, child, ret_pidfd);
+	r = r < 0 ? -errno : r;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (r < 0)
+		return r;
+	*ret_pid = r;
+	return 0;
 }
 
 int
 spawn_process(const struct spawn *spawn, pid_t *ret_pid, int *ret_pidfd)
 {
 	struct environment env;
-	int r = -E2BIG, pidfd;
-	pid_t pid, master = getpid();
+	struct child child = { .spawn = spawn, .env = &env, .master = getpid() };
+	int r = -E2BIG;
 
 	if (spawn->n_listeners > SPAWN_LISTENERS_MAX)
 		return r;
 	r = environment_init(&env, spawn);
-	if (r == 0) {
-		pid = fork_quietly();
-		if (pid == 0)
-			run_child(spawn, &env, master);
-		r = pid < 0 ? -errno : 0;
-	}
+	if (r == 0)
+		r = start_child(&child, ret_pid, ret_pidfd);
 	environment_done(&env);
-	if (r < 0)
-		return r;
-	/* the child is ours and not reaped, so its pid can't be another's */
-	pidfd = pidfd_open(pid, 0);
-	if (pidfd < 0) {
-		r = -errno;
-		kill(pid, SIGKILL);
-		waitpid(pid, NULL, 0);
-		return r;
-	}
-	*ret_pid = pid;
-	*ret_pidfd = pidfd;
-	return 0;
+	return r;
 }

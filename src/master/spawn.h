@@ -1,6 +1,5 @@
 /*
- * Starting a program under the worker contract (ipc/contract.h): fork, put the descriptors in their places,
- * exec.
+ * Starting a program under the worker contract (ipc/contract.h): a child, the descriptors in their places, exec.
  */
 #ifndef MASTER_SPAWN_H
 #define MASTER_SPAWN_H
