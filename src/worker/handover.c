@@ -171,7 +171,7 @@ handover_add_outbox(struct handover *h, int fd, uint64_t share)
 	struct outbox *o = NULL;
 
 	if (h->identity.version > 0)
-		o = outbox_new(h->base, h->priority, fd, share, &handler, h);
+		o = outbox_new(h->base, h->priority, &h->slice, fd, share, &handler, h);
 	if (!o) {
 		fd_close(&fd);
 		return;
@@ -266,7 +266,7 @@ handover_add_inbox(struct handover *h, int fd)
 	static const struct inbox_handler handler = {
 		.adopt = adopt, .on_adopted = on_adopted, .on_lost = on_lost, .on_end = on_inbox_end
 	};
-	struct inbox *inbox = h->begun ? NULL : inbox_new(h->base, h->priority, fd, &handler, h);
+	struct inbox *inbox = h->begun ? NULL : inbox_new(h->base, h->priority, &h->slice, fd, &handler, h);
 
 	if (inbox)
 		TAILQ_INSERT_TAIL(&h->inboxes, inbox, entry);
@@ -292,6 +292,7 @@ handover_init(struct handover *h, struct event_base *base, int priority, const s
 	*h = (struct handover){
 		.base = base,
 		.priority = priority,
+		.slice = { .length_us = HANDOVER_SLICE_US },
 		.ops = ops,
 		.service = service,
 		.identity = service_identify(ops, service),

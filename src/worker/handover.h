@@ -22,6 +22,12 @@
 
 #include <stdbool.h>
 
+/*
+ * How long connections may wait at a time while others are handed over. Long enough that a thousand busy ones, which are
+ * better served when they are all over there, are interrupted a few times only.
+ */
+#define HANDOVER_SLICE_US (4 * US_PER_MS)
+
 struct handover_handler {
 	/*
 	 * One connection more, which another worker offers. This comes before that one knows, so that there is no moment at which nobody
@@ -38,7 +44,8 @@ struct handover_handler {
 
 struct handover {
 	struct event_base *base;
-	int priority; /* of the events that handing over takes */
+	int priority;       /* of the events that handing over takes, */
+	struct slice slice; /* … and how long they may keep connections from their turn */
 	const struct service_ops *ops;
 	void *service;
 	struct service_identity identity;

@@ -86,8 +86,10 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (r == 0)
+	if (r == 0) {
+		sliced_worked(&inbox->readable);
 		return;
+	}
 	if (r != -EPIPE && r != -ECONNRESET)
 		log_warning("handoff: no further connections are taken over: %s", strerror(-r));
 	inbox->handler->on_end(inbox, inbox->arg);
@@ -103,16 +105,15 @@ greet(struct inbox *inbox)
 }
 
 struct inbox *
-inbox_new(struct event_base *base, int priority, int fd, const struct inbox_handler *handler, void *arg)
+inbox_new(struct event_base *base, int priority, struct slice *slice, int fd,
+	const struct inbox_handler *handler, void *arg)
 {
 	struct inbox *inbox = calloc(1, sizeof(*inbox));
 
 	if (!inbox)
 		return NULL;
 	*inbox = (struct inbox){ .handler = handler, .arg = arg, .fd = -1 };
-	inbox->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, inbox);
-	if (!inbox->readable || event_priority_set(inbox->readable, priority) < 0 ||
-		event_add(inbox->readable, NULL) < 0) {
+	if (sliced_init(&inbox->readable, slice, base, priority, fd, on_readable, inbox) < 0) {
 		inbox_free(inbox);
 		return NULL;
 	}
@@ -126,8 +127,7 @@ inbox_free(struct inbox *inbox)
 {
 	if (!inbox)
 		return;
-	if (inbox->readable)
-		event_free(inbox->readable);
+	sliced_done(&inbox->readable);
 	fd_close(&inbox->fd);
 	free(inbox);
 }

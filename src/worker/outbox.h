@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "ipc/handoff.h"
 #include "service/service.h"
+#include "worker/slice.h"
 
 #include <event2/event.h>
 #include <stdbool.h>
@@ -60,7 +61,8 @@ struct outbox {
 	const struct outbox_handler *handler;
 	void *arg;
 	int fd; /* -1: it has ended */
-	struct event *readable, *writable, *retry, *timeout;
+	struct sliced readable;
+	struct event *writable, *retry, *timeout;
 	bool greeted;
 	struct handoff_writer writer; /* offers that are not sent yet */
 	struct service_connection_list transit;
@@ -71,8 +73,8 @@ struct outbox {
 
 TAILQ_HEAD(outbox_list, outbox);
 
-/* Takes `fd` on success. Events get `priority`. NULL: no memory. */
-struct outbox *outbox_new(struct event_base *base, int priority, int fd, uint64_t share,
+/* Takes `fd` on success. Events get `priority`; answers are read within `slice`, which has to outlive it. NULL: no memory. */
+struct outbox *outbox_new(struct event_base *base, int priority, struct slice *slice, int fd, uint64_t share,
 	const struct outbox_handler *handler, void *arg);
 
 /* One that has ended. NULL is fine. */

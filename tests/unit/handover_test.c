@@ -491,7 +491,7 @@ what_was_adopted_at_the_last_moment_is_gone(void **state)
 	turn(&giver);
 	outbox = TAILQ_FIRST(&giver.handover.outboxes);
 	assert_int_equal(answer_offer(heir, true), 5);
-	event_del(outbox->readable); /* the timer comes first */
+	sliced_stop(&outbox->readable); /* the timer comes first */
 	event_active(outbox->timeout, EV_TIMEOUT, 0);
 	turn(&giver);
 	assert_int_equal(giver.handed, 5);
