@@ -61,6 +61,14 @@ def directory():
 
 
 @pytest.fixture
+def elsewhere(directory):
+    """A folder for another daemon."""
+    path = os.path.join(directory, "elsewhere")
+    os.mkdir(path, 0o755)
+    return path
+
+
+@pytest.fixture
 def hostile(directory):
     worker = harness.Hostile(directory)
     yield worker
@@ -74,11 +82,11 @@ def port():
 
 @pytest.fixture
 def launch(request, directory):
-    """Starts a daemon without waiting for it: launch(text, …)."""
+    """Starts a daemon without waiting for it: launch(text, …). A second one has to be in a folder of its own: within=…"""
     daemons = []
 
-    def launch_one(text, **arguments):
-        daemons.append(harness.Daemon(directory, text, **arguments))
+    def launch_one(text, within=directory, **arguments):
+        daemons.append(harness.Daemon(within, text, **arguments))
         return daemons[-1]
     yield launch_one
     try:
