@@ -36,6 +36,9 @@ READY_LINE = re.compile(r"ready: generation (\d+), (\d+) workers? ready, listeni
 VERDICT_LINE = re.compile(
     r"reload (\d+): (?:(applied|reverted): |(rejected): \d+ errors?, )(.*)$")
 REEXEC_LINE = re.compile(r"re-exec: (?:gracefuld \S+ goes on: .*, after ([\d.]+) ms|refused: (.*); this program goes on)$")
+# The worker's own word that it drains (of the level "debug"): it has accepted who waited, and listens no more. From then on its ends are
+# counted. The master's "ready -> draining" tells only that it is asked to.
+DRAINS = r"gracefuld-worker\[({pid})\] debug: draining: "
 SANITIZER_LINE = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|: Assertion ")
 
 PR_SET_CHILD_SUBREAPER = 36
