@@ -230,7 +230,7 @@ struct sample {
 struct stats {
 	uint64_t attempts, ok, inflight, connects, kinds[K_COUNT];
 	uint64_t bytes_rx, bytes_tx, corrupt_streams, streams_lost, inflight_bytes_lost;
-	uint64_t unix_eagain, status[6];
+	uint64_t unix_eagain, syn_resent, status[6];
 	uint64_t opened, alive_at_end;  /* hold: got their first reply / still open */
 	uint64_t lost_first, lost_last; /* ns since start; hold */
 	uint64_t stall_max;             /* how late our own loop came to a timer, ns */
@@ -745,11 +745,28 @@ request_send(struct worker *w, struct conn *c)
 	send_more(w, c);
 }
 
+#define SYN_RESENT_MIN 500000000ull /* sooner the kernel has sent none again: nobody need ask it */
+
+/*
+ * Did our SYN, or the answer to it, get lost? Our kernel sends it again, for the first time after
+ * a second. Called before anything is sent.
+ */
+static bool
+was_syn_resent(const struct conn *c)
+{
+	struct tcp_info info = { 0 };
+	socklen_t l = sizeof info;
+	return opt.addr.ss_family != AF_UNIX && getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &l) == 0 &&
+	       info.tcpi_total_retrans > 0;
+}
+
 static void
 connected(struct worker *w, struct conn *c)
 {
 	uint64_t t = now_ns();
 	w->s.connects++;
+	if (t - c->t_conn > SYN_RESENT_MIN && was_syn_resent(c))
+		w->s.syn_resent++;
 	hist_add(&w->s.conn_lat, t - c->t_conn);
 	c->reqno = 0;
 	if (opt.mode == M_STREAM) {
@@ -1325,6 +1342,7 @@ report(struct worker *ws, double elapsed)
 		ADD(ok);
 		ADD(inflight);
 		ADD(connects);
+		ADD(syn_resent);
 		ADD(bytes_rx);
 		ADD(bytes_tx);
 		ADD(corrupt_streams);
@@ -1374,9 +1392,9 @@ report(struct worker *ws, double elapsed)
 	       ", \"inflight_at_end\": %" PRIu64 ", \"accounting_exact\": %s,\n",
 		t->attempts, t->ok, failed, t->inflight,
 		t->attempts == t->ok + failed + t->inflight ? "true" : "false");
-	printf("  \"ok_per_s\": %.1f, \"connects\": %" PRIu64 ", \"bytes_tx\": %" PRIu64
-	       ", \"bytes_rx\": %" PRIu64 ",\n",
-		(double)t->ok / elapsed, t->connects, t->bytes_tx, t->bytes_rx);
+	printf("  \"ok_per_s\": %.1f, \"connects\": %" PRIu64 ", \"syn_resent\": %" PRIu64
+	       ", \"bytes_tx\": %" PRIu64 ", \"bytes_rx\": %" PRIu64 ",\n",
+		(double)t->ok / elapsed, t->connects, t->syn_resent, t->bytes_tx, t->bytes_rx);
 	print_lat("latency_us", &t->lat);
 	print_lat("connect_us", &t->conn_lat);
 	printf("  \"failures\": {");

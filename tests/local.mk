@@ -25,6 +25,7 @@ scenario_tests = \
 	tests/scenario/test_http.py \
 	tests/scenario/test_leak.py \
 	tests/scenario/test_limits.py \
+	tests/scenario/test_load.py \
 	tests/scenario/test_metrics.py \
 	tests/scenario/test_module.py \
 	tests/scenario/test_pipe.py \

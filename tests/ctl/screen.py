@@ -13,6 +13,7 @@ import time
 
 DEADLINE = 20
 
+PAGE_END = "\x1b[J"
 SEQUENCE = re.compile(r"\x1b\[(\d*(?:;\d+)*)([A-Za-z])")
 
 
@@ -57,6 +58,18 @@ class Terminal:
         while not any(text in line for line in self.screen()):
             assert self.read(end), f"ended without {text!r}: {self.raw!r}"
 
+    def wait_page(self, text):
+        """Until this stands on a page that is drawn to its end; the page's lines. Of the next one some may be there already: a
+        terminal passes on what it has, line by line, and what is not drawn over yet is still the page before."""
+        end = time.monotonic() + DEADLINE
+        while not any(text in line for line in self.page()):
+            assert self.read(end), f"ended without {text!r}: {self.raw!r}"
+        return self.page()
+
+    def page(self):
+        """The lines of the last page that was drawn to its end."""
+        return self.screen(self.raw[:self.raw.rfind(PAGE_END) + len(PAGE_END)] if PAGE_END in self.raw else "")
+
     def wait_raw(self, text, count=1):
         """Until the program has written this so many times."""
         end = time.monotonic() + DEADLINE
@@ -74,9 +87,10 @@ class Terminal:
         self.process.send_signal(signal.SIGINT)
         return self.finish()
 
-    def screen(self):
-        """The lines from the top. Lines are as long as they were written: a real terminal would wrap them."""
-        lines, row, column, text = [""], 0, 0, self.raw
+    def screen(self, raw=None):
+        """The lines from the top, after all output or the given part of it. Lines are as long as they were written: a real
+        terminal would wrap them."""
+        lines, row, column, text = [""], 0, 0, self.raw if raw is None else raw
         while text:
             sequence = SEQUENCE.match(text)
             if sequence:

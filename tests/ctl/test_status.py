@@ -201,17 +201,17 @@ def test_json_is_what_the_daemon_said(daemon, run):
 def test_watch_draws_in_place_and_survives_a_restart(daemon, socket_path, terminal):
     daemon.on["GET /v1/status"] = status()
     shown = terminal("status", "--watch", columns=100)
-    shown.wait_for("generation 7")
+    shown.wait_page("generation 7")
     shown.wait_raw("\x1b[H", 3)
     assert shown.raw.count("\x1b[2J") == 1  # or it would flicker
     daemon.close()
-    shown.wait_for(f"no daemon answers at {socket_path}")
-    assert not any("generation" in line for line in shown.screen())
+    page = shown.wait_page(f"no daemon answers at {socket_path}")
+    assert not any("generation" in line for line in page)
     other = FakeDaemon(socket_path)
     try:
         other.on["GET /v1/status"] = status(generation=8)
-        shown.wait_for("generation 8")
-        assert not any("no daemon" in line for line in shown.screen())
+        page = shown.wait_page("generation 8")
+        assert not any("no daemon" in line for line in page)
         assert shown.interrupt() == -2
     finally:
         other.close()
@@ -222,7 +222,7 @@ def test_watch_never_scrolls(daemon, terminal):
     daemon.on["GET /v1/status"] = status(workers=[worker(n, 900 + n) for n in range(100)])
     shown = terminal("status", "--watch", rows=15)
     shown.wait_raw("\x1b[J", 2)
-    assert len(shown.screen()) == 15
+    assert len(shown.page()) == 15
     shown.interrupt()
 
 

@@ -36,6 +36,9 @@ READY_LINE = re.compile(r"ready: generation (\d+), (\d+) workers? ready, listeni
 VERDICT_LINE = re.compile(
     r"reload (\d+): (?:(applied|reverted): |(rejected): \d+ errors?, )(.*)$")
 REEXEC_LINE = re.compile(r"re-exec: (?:gracefuld \S+ goes on: .*, after ([\d.]+) ms|refused: (.*); this program goes on)$")
+# The worker's own word that it drains (of the level "debug"): it has accepted who waited, and listens no more. From then on its ends are
+# counted. The master's "ready -> draining" tells only that it is asked to.
+DRAINS = r"gracefuld-worker\[({pid})\] debug: draining: "
 SANITIZER_LINE = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|: Assertion ")
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -629,14 +632,17 @@ class Load:
 def load_text(figures):
     """One line on what the load saw."""
     bad = {kind: n for kind, n in figures["failures"].items() if n}
+    if figures["syn_resent"]:
+        bad["SYN sent again"] = figures["syn_resent"]
     return (f"{figures['failed_total']} of {figures['attempts']} failed, {figures['ok_per_s']:.0f}/s, "
             f"slowest {figures['latency_us']['max'] / 1000:.1f} ms{' ' + str(bad) if bad else ''}")
 
 
-def assert_no_failure(figures):
-    """Not one connection failed, and there were some. Nobody waited for a second either: after so long a client's kernel
-    sends a SYN again that was dropped."""
+def assert_no_failure(figures, hosted=False):
+    """Not one connection failed, and there were some. No SYN was dropped either, which a client's kernel makes up for after a second;
+    and nobody waited for so long in a queue, unless it is that of a hosted program, which may be slow."""
     assert figures["ok"] > 0, figures
     assert figures["failed_total"] == 0 and figures["inflight_at_end"] == 0, (load_text(figures), figures["samples"])
-    if LOAD >= 1:
+    assert figures["syn_resent"] == 0, load_text(figures)
+    if LOAD >= 1 and not hosted:
         assert figures["latency_us"]["max"] < 1e6, load_text(figures)

@@ -253,8 +253,9 @@ def report():
 
 def write_down(prefix, lines):
     path = os.path.join(DIRECTORY, "out", prefix + os.environ["GRACEFULD_SLOT"])
-    with open(path, "w", encoding="utf-8") as file:
+    with open(path + ".new", "w", encoding="utf-8") as file:
         file.writelines(lines)
+    os.rename(path + ".new", path)  # whoever sees it sees all of it
 
 
 def real():

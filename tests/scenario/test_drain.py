@@ -6,11 +6,9 @@ import time
 
 import pytest
 
-from harness import KEEP, Client, server_pids
+from harness import DRAINS, KEEP, Client, server_pids
 from harness import config as any_config
 
-# The worker's own word that it drains: it has accepted who waited, and listens no more. From then on its ends are counted.
-DRAINS = r"gracefuld-worker\[({pid})\] debug: draining: "
 DEBUG = {"level": "debug"}
 
 

@@ -3,12 +3,11 @@
 import os
 import re
 import shutil
-import subprocess
 
 import pytest
 
 from control import ReadyCount
-from harness import TOP, Client, Load, assert_no_failure, load_text, scaled, workers_user
+from harness import TOP, Load, assert_no_failure, children_of, load_text, scaled, wait_until, workers_user
 
 EXAMPLES = os.path.join(TOP, "examples")
 FOLDER = "/usr/share/doc/gracefuld/examples"
@@ -49,8 +48,8 @@ class Example:
     def missing(self):
         return [need for need in self.needs if not (os.path.exists(need) if need[0] == "/" else shutil.which(need))]
 
-    def load(self, **how):
-        return Load(self.port, proto=self.proto, connections=8, **how)
+    def load(self, *args):
+        return Load(self.port, *args, proto=self.proto, connections=8)
 
 
 @pytest.fixture(params=NEEDS)
@@ -76,9 +75,25 @@ def test_rolled_under_load(start, example, figure):
         seen = load.result()
         least = ready.least()
     figure(f"{load_text(seen)}; never less than {least} ready")
-    assert_no_failure(seen)
+    assert_no_failure(seen, hosted=True)
     assert least >= 2
     assert daemon.stop() == 0
+
+
+def test_starlets_children_do_not_leave_together(start, directory, port):
+    """They all have as much to do. If so much is enough, a worker is without any for a moment, and its queue waits."""
+    starlet = Example("starlet", directory, port)
+    if starlet.missing():
+        pytest.skip(f"not installed: {', '.join(starlet.missing())}")
+    daemon = start(starlet.text)
+
+    def all_children():
+        found = [children_of(pid) for pid in daemon.pids()]
+        return found if [len(children) for children in found] == [4, 4] else None
+    before = wait_until(all_children, "two workers of four children")
+    with starlet.load("--requests", "1500") as load:
+        assert load.result(stop=False)["ok"] == 1500
+    assert all_children() == before
 
 
 BREAK = {
@@ -103,4 +118,4 @@ def test_broken_version_is_taken_back(start, example, figure):
         seen = load.result()
     figure(f"{verdict}; {load_text(seen)}")
     assert verdict.word == "reverted" and re.search(words, verdict.text), verdict
-    assert_no_failure(seen)
+    assert_no_failure(seen, hosted=True)
