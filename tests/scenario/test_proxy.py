@@ -12,6 +12,7 @@ import struct
 import subprocess
 import tempfile
 import threading
+import time
 
 import pytest
 
@@ -680,6 +681,105 @@ def test_database_transactions_live_through_reloads(start, port, postgres):
         assert session.ask("commit; select sum(n) from t") == "190"
         assert session.ask("select pg_backend_pid()") == backend
         session.close()
+
+
+# -- health and reloads --------------------------------------------------------------------------------------------------
+
+IS_DOWN = r"upstream \S+ is down"
+
+
+def ask(port):
+    """One connection that is served."""
+    with Client(port) as client:
+        assert client.send(b"hello").receive(5) == b"hello"
+
+
+def failures_of(daemon, to):
+    return upstreams_of(daemon)[f"127.0.0.1:{to}"]["failures"]
+
+
+def find_down(daemon, port, to, workers):
+    """Lets each worker find out that this one is dead: by 3 connections, and one probe at once."""
+    while failures_of(daemon, to) < 4 * workers:
+        ask(port)
+    assert len(daemon.log.find(IS_DOWN)) == workers
+
+
+def test_a_successor_knows_who_is_down(start, port, echo):
+    """It tries nobody anew, and says nothing that was said. Nor do workers that a larger pool has more."""
+    dead, alive = free_port(), echo()
+    config_of = {n: proxy(port, dead, alive, workers=n, health={"interval": "1d"}) for n in (2, 4)}
+    daemon = start(config_of[2])
+    find_down(daemon, port, dead, 2)
+    for workers in (2, 2, 4, 2):
+        assert daemon.reload(config_of[workers]).word == "applied"
+        for _ in range(8 * workers):
+            ask(port)
+        assert failures_of(daemon, dead) == 8
+    daemon.send(signal.SIGUSR2)
+    assert not daemon.wait_line(harness.REEXEC_LINE)[2]
+    daemon.reload()
+    for _ in range(16):
+        ask(port)
+    assert failures_of(daemon, dead) == 8
+    assert len(daemon.log.find(IS_DOWN)) == 2
+
+
+def test_who_follows_a_killed_worker_knows_who_is_down(start, port, echo):
+    """There is nobody else to ask, and none of the two says anything about it."""
+    dead = free_port()
+    daemon = start(proxy(port, dead, echo(), workers=1, health={"interval": "1d"}))
+    find_down(daemon, port, dead, 1)
+    for _ in range(2):
+        since = daemon.mark()
+        os.kill(daemon.pids()[0], signal.SIGKILL)
+        daemon.wait_line(r"starting -> ready", since=since)
+        for _ in range(8):
+            ask(port)
+        assert failures_of(daemon, dead) == 4
+    assert len(daemon.log.find(IS_DOWN)) == 1
+
+
+def test_failures_in_a_row_count_through_a_reload(start, port, echo):
+    dead = free_port()
+    daemon = start(proxy(port, dead, echo(), workers=1))
+    for before in (0, 1):
+        while failures_of(daemon, dead) == before:
+            ask(port)
+        daemon.reload()
+        assert not daemon.log.find(IS_DOWN)
+    while failures_of(daemon, dead) == 2:
+        ask(port)
+    daemon.wait_line(IS_DOWN)
+
+
+def test_who_is_new_is_up(start, port, echo):
+    """What was known of an upstream before it was removed, and came back, is of no interest."""
+    one, two = free_port(), echo()
+    daemon = start(proxy(port, one, two, workers=1, health={"interval": "1d"}))
+    find_down(daemon, port, one, 1)
+    daemon.reload(proxy(port, two, workers=1))
+    daemon.reload(proxy(port, one, two, workers=1, health={"interval": "1d"}))
+    find_down_again = daemon.mark()
+    while failures_of(daemon, one) < 8:
+        ask(port)
+    daemon.wait_line(IS_DOWN, since=find_down_again)
+
+
+def test_probes_come_however_often_workers_go(start, port, echo):
+    """No worker is there for as long as an interval: an upstream is found to be down, and to be up again."""
+    backend = free_port()
+    daemon = start(proxy(port, echo(), upstream(backend, backup=True), workers=1, health={"interval": "500ms", "fall": 2}))
+
+    def reload_until(pattern):
+        end = time.monotonic() + harness.DEADLINE
+        while not daemon.log.find(pattern):
+            assert time.monotonic() < end
+            assert daemon.reload().word == "applied"
+    reload_until(IS_DOWN)
+    with socket.create_server(("127.0.0.1", backend)):
+        reload_until("is up again")
+    assert len(daemon.log.find(IS_DOWN)) == 1
 
 
 # -- operators ----------------------------------------------------------------------------------------------------------
