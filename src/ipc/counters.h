@@ -10,6 +10,7 @@
 #define IPC_COUNTERS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,13 +38,16 @@ enum counter {
 #define COUNTERS_UPSTREAMS_MAX 48
 
 enum upstream_counter {
-	UPSTREAM_STATE,       /* enum upstream_state */
-	UPSTREAM_CONNECTIONS, /* that it has now */
-	UPSTREAM_ACCEPTED,    /* connections that it has accepted from us */
-	UPSTREAM_FAILURES,    /* connections, and probes, that it has not */
-	UPSTREAM_RECEIVED,    /* bytes from it */
-	UPSTREAM_SENT,        /* bytes to it */
-	UPSTREAM_COUNTERS = 8,
+	UPSTREAM_STATE,                  /* enum upstream_state */
+	UPSTREAM_CONNECTIONS,            /* that it has now */
+	UPSTREAM_ACCEPTED,               /* connections that it has accepted from us */
+	UPSTREAM_FAILURES,               /* connections, and probes, that it has not */
+	UPSTREAM_RECEIVED,               /* bytes from it */
+	UPSTREAM_SENT,                   /* bytes to it */
+	UPSTREAM_SUMS,                   /* those before this one add up over all workers */
+	UPSTREAM_HEALTH = UPSTREAM_SUMS, /* see upstream_health_get */
+	UPSTREAM_RESULT,
+	UPSTREAM_COUNTERS,
 };
 
 enum upstream_state {
@@ -54,6 +58,13 @@ enum upstream_state {
 	UPSTREAM_STATES
 };
 
+/* What a worker has found out about an upstream; all zero: nothing yet. */
+struct upstream_health {
+	bool is_down;
+	uint64_t streak;    /* results in a row, the latest ones, that speak against that */
+	uint64_t result_us; /* clock_now_us of the latest result, connection or probe; 0: there is none */
+};
+
 struct counters {
 	_Atomic uint64_t word[COUNTERS_SIZE / sizeof(uint64_t)];
 };
@@ -61,6 +72,7 @@ struct counters {
 /* The name of a counter as `stats` lines and reports use it: "connections", "accepted", … */
 const char *counters_name(enum counter counter);
 
+_Static_assert(UPSTREAM_COUNTERS == 8, "the size of a block is part of the contract");
 _Static_assert(
 	(COUNTERS_UPSTREAMS + COUNTERS_UPSTREAMS_MAX * UPSTREAM_COUNTERS) * sizeof(uint64_t) <= COUNTERS_SIZE,
 	"they fit");
@@ -98,6 +110,26 @@ static inline void
 counters_bump(_Atomic uint64_t *word, uint64_t n)
 {
 	counters_put(word, atomic_load_explicit(word, memory_order_relaxed) + n);
+}
+
+/* One word has what belongs together, so that whoever reads it never finds the one half of it before and the other after a change. */
+static inline void
+upstream_health_put(_Atomic uint64_t *block, const struct upstream_health *health)
+{
+	counters_put(&block[UPSTREAM_HEALTH], health->streak << 1 | health->is_down);
+	counters_put(&block[UPSTREAM_RESULT], health->result_us);
+}
+
+static inline struct upstream_health
+upstream_health_get(const _Atomic uint64_t *block)
+{
+	uint64_t word = atomic_load_explicit(&block[UPSTREAM_HEALTH], memory_order_relaxed);
+
+	return (struct upstream_health){
+		.is_down = word & 1,
+		.streak = word >> 1,
+		.result_us = atomic_load_explicit(&block[UPSTREAM_RESULT], memory_order_relaxed),
+	};
 }
 
 /* By the worker only: a load and a store, no locked instruction, since there is one writer. */

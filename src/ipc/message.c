@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "ipc/contract.h"
-#include "ipc/counters.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -20,7 +19,7 @@
 typedef const char *parse_fn(char *rest, struct message *ret);
 
 static parse_fn parse_nothing, parse_text, parse_hello, parse_stats, parse_drained, parse_drain, parse_outbox,
-	parse_upstream, parse_name;
+	parse_upstream, parse_name, parse_recall;
 
 static const struct {
 	const char *word;
@@ -39,6 +38,7 @@ static const struct {
 	[MESSAGE_STOP] = { "stop", MESSAGE_TO_WORKER, parse_nothing },
 	[MESSAGE_DRAIN_UPSTREAM] = { "drain-upstream", MESSAGE_TO_WORKER, parse_name },
 	[MESSAGE_ENABLE_UPSTREAM] = { "enable-upstream", MESSAGE_TO_WORKER, parse_name },
+	[MESSAGE_RECALL_UPSTREAM] = { "recall-upstream", MESSAGE_TO_WORKER, parse_recall },
 	[MESSAGE_OUTBOX] = { "outbox", MESSAGE_WITH_FD, parse_outbox },
 	[MESSAGE_INBOX] = { "inbox", MESSAGE_WITH_FD, parse_nothing },
 };
@@ -93,31 +93,40 @@ parse_stats(char *rest, struct message *ret)
 	return "stats takes pairs key=number";
 }
 
-static const char *
-parse_drained(char *rest, struct message *ret)
+struct wanted_pair {
+	const char *key;
+	uint64_t *value;
+};
+
+/* All of these must be there, in any order; further ones, of a newer program, are passed over. */
+static bool
+parse_pairs(char *rest, const struct wanted_pair *wanted, size_t n)
 {
-	const struct {
-		const char *key;
-		uint64_t *value;
-	} wanted[] = {
-		{ "finished", &ret->drained.finished },
-		{ "handed", &ret->drained.handed },
-		{ "cut", &ret->drained.cut },
-	};
 	unsigned seen = 0;
 	const char *key;
 	uint64_t value;
 	int r;
 
 	while ((r = message_next_pair(&rest, &key, &value)) > 0)
-		for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
+		for (size_t i = 0; i < n; i++)
 			if (strcmp(key, wanted[i].key) == 0) {
 				*wanted[i].value = value;
 				seen |= 1u << i;
 			}
-	if (r < 0 || seen != (1u << ARRAY_LEN(wanted)) - 1)
-		return "drained takes finished=N handed=N cut=N";
-	return NULL;
+	return r == 0 && seen == (1u << n) - 1;
+}
+
+static const char *
+parse_drained(char *rest, struct message *ret)
+{
+	const struct wanted_pair wanted[] = {
+		{ "finished", &ret->drained.finished },
+		{ "handed", &ret->drained.handed },
+		{ "cut", &ret->drained.cut },
+	};
+
+	return parse_pairs(rest, wanted, ARRAY_LEN(wanted)) ? NULL
+	                                                    : "drained takes finished=N handed=N cut=N";
 }
 
 /* Seconds, with up to six digits behind a point. */
@@ -172,6 +181,23 @@ parse_upstream(char *rest, struct message *ret)
 	if (!number || text_parse_u64(number, &ret->number) < 0 || ret->number >= COUNTERS_UPSTREAMS_MAX ||
 		parse_name(rest, ret))
 		return "upstream takes a number and a name";
+	return NULL;
+}
+
+static const char *
+parse_recall(char *rest, struct message *ret)
+{
+	uint64_t down;
+	const struct wanted_pair wanted[] = {
+		{ "down", &down },
+		{ "streak", &ret->health.streak },
+		{ "result", &ret->health.result_us },
+	};
+
+	ret->text = next_word(&rest);
+	if (!ret->text || !parse_pairs(rest, wanted, ARRAY_LEN(wanted)) || down > 1)
+		return "recall-upstream takes a name and down=N streak=N result=N";
+	ret->health.is_down = down;
 	return NULL;
 }
 
@@ -290,4 +316,11 @@ size_t
 message_format_upstream(char buf[static MESSAGE_MAX], size_t number, const char *name)
 {
 	return format_line(buf, "upstream %zu %s", number, name);
+}
+
+size_t
+message_format_recall(char buf[static MESSAGE_MAX], const char *name, const struct upstream_health *health)
+{
+	return format_line(buf, "recall-upstream %s down=%d streak=%" PRIu64 " result=%" PRIu64, name,
+		health->is_down, health->streak, health->result_us);
 }

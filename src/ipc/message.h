@@ -4,7 +4,8 @@
  *
  *	worker → master   hello 1 NAME VERSION · ready · alive · status TEXT · stats k=v … ·
  *	                  drained finished=N handed=N cut=N · failed TEXT · upstream N NAME
- *	master → worker   drain SECONDS · stop · drain-upstream NAME · enable-upstream NAME
+ *	master → worker   drain SECONDS · stop · drain-upstream NAME · enable-upstream NAME ·
+ *	                  recall-upstream NAME down=N streak=N result=N
  *
  * and, with a descriptor each, one to a packet on the handoff channel:
  *
@@ -12,6 +13,8 @@
  */
 #ifndef IPC_MESSAGE_H
 #define IPC_MESSAGE_H
+
+#include "ipc/counters.h"
 
 #include <limits.h>
 #include <stddef.h>
@@ -33,6 +36,7 @@ enum message_type {
 	MESSAGE_STOP,
 	MESSAGE_DRAIN_UPSTREAM,
 	MESSAGE_ENABLE_UPSTREAM,
+	MESSAGE_RECALL_UPSTREAM,
 	MESSAGE_OUTBOX,
 	MESSAGE_INBOX,
 	MESSAGE_TYPES
@@ -50,7 +54,7 @@ enum message_direction {
 struct message {
 	enum message_type type;
 	const char *text; /* status, failed: the rest of the line; unknown: the whole line; stats: its pairs;
-			  upstream, drain-upstream, enable-upstream: the name */
+			  upstream, drain-upstream, enable-upstream, recall-upstream: the name */
 	uint64_t number;  /* upstream: which of the blocks of the counter page is its own */
 	struct {
 		uint64_t version;
@@ -60,6 +64,7 @@ struct message {
 	struct {
 		uint64_t finished, handed, cut;
 	} drained;
+	struct upstream_health health; /* recall-upstream */
 	uint64_t drain_us;
 	uint64_t
 		share; /* outbox: of the worker's connections, relative to that of other outboxes; 1 … MESSAGE_SHARE_MAX */
@@ -90,6 +95,8 @@ size_t message_format_drained(char buf[static MESSAGE_MAX], uint64_t finished, u
 size_t message_format_drain(char buf[static MESSAGE_MAX], uint64_t drain_us);
 /* drain-upstream, enable-upstream: message_format_text */
 size_t message_format_upstream(char buf[static MESSAGE_MAX], size_t number, const char *name);
+size_t message_format_recall(
+	char buf[static MESSAGE_MAX], const char *name, const struct upstream_health *health);
 size_t message_format_outbox(char buf[static MESSAGE_MAX], uint64_t share);
 
 #endif

@@ -559,9 +559,12 @@ on_leaving(struct worker *worker, void *arg)
 	heirs_appoint(arg, worker);
 }
 
-/* What it has counted for its upstreams goes on to count. */
+/*
+ * What it has counted for its upstreams goes on to count. What it knew of them is kept when it was lost: else others have heard of it
+ * already, and of those that are gone from the configuration nobody is to hear again.
+ */
 static void
-keep_upstream_counts(const struct worker *worker)
+keep_upstreams(const struct worker *worker)
 {
 	for (size_t number = 0; number < COUNTERS_UPSTREAMS_MAX; number++) {
 		struct upstream_record *record = worker->upstream[number];
@@ -570,9 +573,46 @@ keep_upstream_counts(const struct worker *worker)
 		if (!record)
 			continue;
 		upstream_sum_add(&sum, worker->counters, number);
-		for (int i = UPSTREAM_ACCEPTED; i < UPSTREAM_COUNTERS; i++)
+		for (int i = UPSTREAM_ACCEPTED; i < UPSTREAM_SUMS; i++)
 			record->gone[i] += sum.counter[i];
+		if (!worker->drained)
+			record->last = upstream_health_of(worker->counters, number);
 	}
+}
+
+/* Does it tell of that upstream? Then *ret is what it knows. */
+static bool
+knows_upstream(const struct worker *worker, const struct upstream_record *record, struct upstream_health *ret)
+{
+	for (size_t number = 0; worker && number < COUNTERS_UPSTREAMS_MAX; number++)
+		if (worker->upstream[number] == record) {
+			*ret = upstream_health_of(worker->counters, number);
+			return true;
+		}
+	return false;
+}
+
+/*
+ * of worker_host: what the incumbent knows, even if it is wrong: a reload is to change nothing. Where there is none, the latest news
+ * count.
+ */
+static struct upstream_health
+known_of_upstream(const struct upstream_record *record, unsigned index, void *arg)
+{
+	const struct pool *pool = arg;
+	struct upstream_health latest = record->last, known;
+
+	if (knows_upstream(pool->slot[index]->incumbent, record, &known))
+		return known;
+	for (unsigned i = 0; i < pool->n_slots; i++) {
+		const struct slot *slot = pool->slot[i];
+
+		if (knows_upstream(slot->incumbent, record, &known) && known.result_us > latest.result_us)
+			latest = known;
+		if (knows_upstream(slot->successor, record, &known) && known.result_us > latest.result_us)
+			latest = known;
+	}
+	return latest;
 }
 
 static void
@@ -584,7 +624,7 @@ on_exit_worker(struct worker *worker, void *arg)
 		if (c != COUNTER_CONNECTIONS)
 			pool->gone[c] += worker_count(worker, c);
 	pool->accepted[worker->slot] += worker_count(worker, COUNTER_ACCEPTED);
-	keep_upstream_counts(worker);
+	keep_upstreams(worker);
 	pool->exits[worker->end]++;
 	if (!worker->drained)
 		pool->losses += worker->cut;
@@ -614,6 +654,7 @@ pool_new(const struct pool_host *host)
 			.talk = &pool->talk,
 			.outputs = &pool->outputs,
 			.changed = wake,
+			.known_of = known_of_upstream,
 			.arg = pool },
 		.listeners = &pool->listeners,
 		.on_loss = on_loss,

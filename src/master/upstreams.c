@@ -66,8 +66,14 @@ upstream_sum_add(struct upstream_sum *sum, const struct counters *counters, size
 	sum->workers++;
 	if (state < UPSTREAM_STATES)
 		sum->in_state[state]++;
-	for (int i = UPSTREAM_STATE + 1; i < UPSTREAM_COUNTERS; i++)
+	for (int i = UPSTREAM_STATE + 1; i < UPSTREAM_SUMS; i++)
 		sum->counter[i] += atomic_load_explicit(&word[i], memory_order_relaxed);
+}
+
+struct upstream_health
+upstream_health_of(const struct counters *counters, size_t number)
+{
+	return upstream_health_get(&counters->word[COUNTERS_UPSTREAMS + number * UPSTREAM_COUNTERS]);
 }
 
 const char *

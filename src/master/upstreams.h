@@ -20,6 +20,7 @@ struct upstream_record {
 	char *name;
 	bool is_drained;
 	uint64_t gone[UPSTREAM_COUNTERS]; /* what the workers that have gone had counted */
+	struct upstream_health last;      /* what a worker that was lost had found out */
 };
 
 struct upstream_records {
@@ -46,6 +47,9 @@ struct upstream_sum {
 
 /* Adds what a worker's page says of number `number`. */
 void upstream_sum_add(struct upstream_sum *sum, const struct counters *counters, size_t number);
+
+/* What a worker's page says of number `number`. */
+struct upstream_health upstream_health_of(const struct counters *counters, size_t number);
 
 /* "up", "down", "unresolved", "drained": up is what any worker finds to be up. */
 const char *upstream_sum_state(const struct upstream_sum *sum);

@@ -11,6 +11,9 @@ static const struct heritage_field fields[] = {
 	HERITAGE_STRING(struct upstream_record, name),
 	HERITAGE_BOOL(struct upstream_record, is_drained),
 	HERITAGE_NUMBERS(struct upstream_record, gone),
+	HERITAGE_BOOL(struct upstream_record, last.is_down),
+	HERITAGE_NUMBER(struct upstream_record, last.streak, UINT64_MAX),
+	HERITAGE_NUMBER(struct upstream_record, last.result_us, UINT64_MAX),
 	HERITAGE_END,
 };
 
@@ -43,6 +46,7 @@ load_record(struct heritage *h, const json_t *json, struct upstream_records *rec
 		return heritage_refuse(h, "too many upstreams, or out of memory");
 	record->is_drained = read.is_drained;
 	memcpy(record->gone, read.gone, sizeof(record->gone));
+	record->last = read.last;
 	return true;
 }
 

@@ -234,15 +234,30 @@ worker_drain_upstream(struct worker *w, const struct upstream_record *record)
 			record->is_drained ? MESSAGE_DRAIN_UPSTREAM : MESSAGE_ENABLE_UPSTREAM, record->name));
 }
 
-/* Before it runs: so it has read this when it accepts its first connection. */
 static void
-tell_drained_upstreams(struct worker *w)
+recall_upstream(struct worker *w, const struct upstream_record *record)
+{
+	struct upstream_health health = w->host->known_of(record, w->slot, w->host->arg);
+	char line[MESSAGE_MAX];
+
+	if (health.result_us > 0)
+		send_line(w, line, message_format_recall(line, record->name, &health));
+}
+
+/*
+ * Before it runs: so it has read this when it accepts its first connection. (If the pipe can't hold it all, orders matter more than
+ * what it can find out by itself.)
+ */
+static void
+tell_upstreams(struct worker *w)
 {
 	const struct upstream_record *record;
 
 	TAILQ_FOREACH(record, &w->host->upstreams->list, entry)
 		if (record->is_drained)
 			worker_drain_upstream(w, record);
+	TAILQ_FOREACH(record, &w->host->upstreams->list, entry)
+		recall_upstream(w, record);
 }
 
 /* What is done to the worker as it enters its state. */
@@ -859,7 +874,7 @@ start_process(struct worker *w, struct ends *e, const struct worker_sockets *soc
 		r = fd_set_nonblock(e->status[0], true);
 	if (r < 0)
 		return r;
-	tell_drained_upstreams(w);
+	tell_upstreams(w);
 	return exec_of(w) ? start_hosted(w, &spawn, sockets) : spawn_process(&spawn, &w->pid, &w->pidfd);
 }
 

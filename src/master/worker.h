@@ -67,6 +67,8 @@ struct worker_host {
 	struct pace *talk;                  /* of all workers' messages */
 	struct output_host *outputs;        /* where what hosted programs write goes */
 	void (*changed)(void *arg);         /* a worker has a new state */
+	/* What a worker that is about to begin in that slot should know of an upstream. */
+	struct upstream_health (*known_of)(const struct upstream_record *record, unsigned slot, void *arg);
 	void *arg;
 };
 

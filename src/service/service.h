@@ -98,6 +98,11 @@ struct service_ops {
 	 * wrong. NULL: the service has none.
 	 */
 	void (*drain_upstream)(void *service, const char *name, bool is_drained);
+	/*
+	 * What another worker has found out about the upstream of that name: the one that this is the successor of, as a rule. One that
+	 * is not there is nothing wrong. NULL: the service has none.
+	 */
+	void (*recall_upstream)(void *service, const char *name, const struct upstream_health *health);
 	/* Frees what `start` made; there are no connections any more. */
 	void (*stop)(void *service);
 

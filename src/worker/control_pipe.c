@@ -47,6 +47,10 @@ take_message(struct control_pipe *pipe, const struct message *message)
 			pipe->handler->on_upstream(
 				message->text, message->type == MESSAGE_DRAIN_UPSTREAM, pipe->arg);
 		break;
+	case MESSAGE_RECALL_UPSTREAM:
+		if (pipe->handler->on_health)
+			pipe->handler->on_health(message->text, &message->health, pipe->arg);
+		break;
 	default:
 		if (!pipe->unknown_said)
 			log_notice("an unknown message on the control pipe is ignored: %s", message->text);

@@ -4,6 +4,8 @@
 #ifndef WORKER_CONTROL_PIPE_H
 #define WORKER_CONTROL_PIPE_H
 
+#include "ipc/counters.h"
+
 #include <event2/event.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,6 +17,8 @@ struct control_handler {
 	void (*on_stop)(void *arg);
 	/* The upstream of that name gets no new connections any more, or again. */
 	void (*on_upstream)(const char *name, bool is_drained, void *arg);
+	/* What other workers know of the upstream of that name. */
+	void (*on_health)(const char *name, const struct upstream_health *health, void *arg);
 	/*
 	 * The pipe has ended, or what came from it was no message: nothing will come from it any
 	 * more. Called at most once.

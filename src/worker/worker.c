@@ -315,6 +315,16 @@ on_upstream(const char *name, bool is_drained, void *arg)
 		w->service_ops->drain_upstream(w->service, name, is_drained);
 }
 
+/* of control_handler */
+static void
+on_health(const char *name, const struct upstream_health *health, void *arg)
+{
+	struct worker *w = arg;
+
+	if (w->service_ops->recall_upstream)
+		w->service_ops->recall_upstream(w->service, name, health);
+}
+
 /* ---- connections that come and go ---- */
 
 /* of handover_handler */
@@ -562,7 +572,11 @@ open_parts(struct worker *w)
 	static const struct acceptor_handler acceptor_handler = { .on_connection = on_connection,
 		.on_deaf = on_deaf };
 	static const struct control_handler control_handler = {
-		.on_drain = on_drain, .on_stop = on_stop, .on_upstream = on_upstream, .on_end = on_master_gone
+		.on_drain = on_drain,
+		.on_stop = on_stop,
+		.on_upstream = on_upstream,
+		.on_health = on_health,
+		.on_end = on_master_gone,
 	};
 
 	w->host.counters = counters_map(w->inherited.stats_fd);

@@ -1,6 +1,8 @@
 """The service proxy: connections that last through reloads, whatever they are doing, and upstreams that fail."""
 
+import asyncio
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -12,8 +14,14 @@ import struct
 import subprocess
 import tempfile
 import threading
+import time
 
 import pytest
+
+try:
+    import websockets
+except ImportError:
+    websockets = None
 
 import harness
 from harness import Client, Daemon, Load, anonymous_kb, assert_no_failure, config, free_port, load_text, scaled, wait_until
@@ -618,22 +626,25 @@ def postgres_programs():
     return os.path.join(base, versions[-1], "bin") if versions else None
 
 
-@pytest.fixture
-def postgres(directory):
-    """A database of its own; its port."""
+@pytest.fixture(scope="module")
+def postgres():
+    """A database of their own; its port."""
     programs = postgres_programs()
     if not programs or not shutil.which("psql"):
         pytest.skip("no PostgreSQL (Debian: postgresql)")
-    folder = os.path.join(directory, "db")
-    os.mkdir(folder)
+    with folder() as path:
+        yield from serve_database(programs, path)
+
+
+def serve_database(programs, path):
     as_user = []
     if os.geteuid() == 0:
-        shutil.chown(folder, "postgres", "postgres")
+        shutil.chown(path, "postgres", "postgres")
         as_user = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups"]
-    subprocess.run([*as_user, f"{programs}/initdb", "-D", folder, "-A", "trust", "-U", "test", "--no-sync"], check=True,
+    subprocess.run([*as_user, f"{programs}/initdb", "-D", path, "-A", "trust", "-U", "test", "--no-sync"], check=True,
                    stdout=subprocess.DEVNULL, cwd="/")
     port = free_port()
-    server = subprocess.Popen([*as_user, f"{programs}/postgres", "-D", folder, "-p", str(port), "-h", "127.0.0.1", "-k", "",
+    server = subprocess.Popen([*as_user, f"{programs}/postgres", "-D", path, "-p", str(port), "-h", "127.0.0.1", "-k", "",
                                "-c", "fsync=off"], cwd="/", stderr=subprocess.DEVNULL)
 
     def answers():
@@ -665,21 +676,284 @@ class Session:
         assert self.process.returncode == 0
 
 
-def test_database_transactions_live_through_reloads(start, port, postgres):
+@pytest.fixture
+def bouncer(directory):
+    """Starts PgBouncers: bouncer(to) is the port of one before that port."""
+    if not shutil.which("pgbouncer"):
+        pytest.skip("no PgBouncer (Debian: pgbouncer)")
+    servers = []
+
+    def start_one(to):
+        port = free_port()
+        users, path = (os.path.join(directory, f"bouncer-{port}.{kind}") for kind in ("users", "ini"))
+        with open(users, "w", encoding="ascii") as file:
+            file.write('"test" ""\n')
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f"[databases]\npostgres = host=127.0.0.1 port={to}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+                       f"listen_port = {port}\nauth_type = trust\nauth_file = {users}\nunix_socket_dir =\n")
+        user = ["-u", "postgres"] if os.geteuid() == 0 else []
+        servers.append(subprocess.Popen(["pgbouncer", "-q", *user, path], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+
+        def answers():
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                return True
+        wait_until(answers, "PgBouncer answers")
+        return port
+    yield start_one
+    for server in servers:
+        server.kill()
+        server.wait()
+
+
+def hold_transactions(daemon, port):
     """Sessions in the middle of a transaction, with a temporary table: nothing of it survives another connection."""
-    daemon = start(proxy(port, postgres))
     sessions = [Session(port) for _ in range(8)]
     backends = [session.ask("select pg_backend_pid()") for session in sessions]
+    assert len(set(backends)) == len(sessions)
     for session in sessions:
         assert session.ask("begin; create temp table t (n int); select 'begun'") == "begun"
     for n in range(20):
-        assert daemon.reload().handed_over == len(sessions)
+        verdict = daemon.reload()
+        assert verdict.handed_over == len(sessions) and verdict.finished == verdict.cut == 0, verdict
         for session in sessions:
             assert session.ask(f"insert into t values ({n}); select count(*) from t") == str(n + 1)
     for session, backend in zip(sessions, backends):
         assert session.ask("commit; select sum(n) from t") == "190"
         assert session.ask("select pg_backend_pid()") == backend
         session.close()
+
+
+def test_database_transactions_live_through_reloads(start, port, postgres):
+    hold_transactions(start(proxy(port, postgres)), port)
+
+
+def test_transactions_of_a_pool_live_through_reloads(start, port, postgres, bouncer):
+    """Clients come to the pool through the proxy."""
+    hold_transactions(start(proxy(port, bouncer(postgres))), port)
+
+
+def test_connections_of_a_pool_live_through_reloads(start, port, postgres, bouncer):
+    """The pool comes to the database through the proxy: it keeps its connections, and opens none anew."""
+    daemon = start(proxy(port, postgres))
+    hold_transactions(daemon, bouncer(port))
+    assert upstreams_of(daemon)[f"127.0.0.1:{postgres}"]["accepted"] == 8
+
+
+@pytest.fixture
+def ssh(directory):
+    """An SSH server of its own: its port, and the client's command without a port."""
+    if not os.path.exists("/usr/sbin/sshd") or not shutil.which("ssh"):
+        pytest.skip("no OpenSSH (Debian: openssh-server, openssh-client)")
+    key, host_key, path = (os.path.join(directory, name) for name in ("key", "host_key", "sshd_config"))
+    for name in (key, host_key):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", name], check=True)
+    port = free_port()
+    with open(path, "w", encoding="ascii") as file:
+        file.write(f"ListenAddress 127.0.0.1:{port}\nHostKey {host_key}\nAuthorizedKeysFile {key}.pub\nPidFile none\n"
+                   "StrictModes no\nPermitRootLogin yes\nUsePAM no\nPasswordAuthentication no\nUseDNS no\n")
+    if os.geteuid() == 0:
+        os.makedirs("/run/sshd", exist_ok=True)  # sshd wants this folder, which its service makes
+    server = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", path], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def answers():
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)) as sock:
+            return sock.recv(4) == b"SSH-"
+    try:
+        wait_until(answers, "sshd answers")
+        yield port, ["ssh", "-F", "/dev/null", "-T", "-i", key, "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes",
+                     "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def test_ssh_sessions_live_through_reloads(start, port, ssh, figure):
+    """A shell that is talked to, and a transfer that never pauses, in both directions."""
+    to, command = ssh
+    daemon = start(proxy(port, to))
+    command += ["-p", str(port), "127.0.0.1"]
+    piece, received = os.urandom(1 << 20), hashlib.sha256()
+    sent, over = hashlib.sha256(), threading.Event()
+    shell = subprocess.Popen([*command, "exec sh"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    transfer = subprocess.Popen([*command, "exec cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def write():
+        with transfer.stdin:
+            while not over.is_set():
+                transfer.stdin.write(piece)
+                sent.update(piece)
+
+    def read():
+        while data := transfer.stdout.read1():
+            received.update(data)
+
+    def ask(what):
+        shell.stdin.write(what + "\n")
+        shell.stdin.flush()
+        return shell.stdout.readline().strip()
+    threads = [threading.Thread(target=write), threading.Thread(target=read)]
+    for thread in threads:
+        thread.start()
+    process, handed_over = ask("n=0; echo $$"), 0
+    for n in range(20):
+        verdict = daemon.reload()
+        assert verdict.finished == verdict.cut == 0, verdict
+        handed_over += verdict.handed_over
+        assert ask("n=$((n + 1)); echo $$ $n") == f"{process} {n + 1}"
+    over.set()
+    for thread in threads:
+        thread.join()
+    shell.stdin.close()
+    assert shell.wait() == transfer.wait() == 0
+    assert sent.digest() == received.digest()
+    assert handed_over >= 40
+    figure(f"20 reloads, {handed_over} connections handed over, none closed")
+
+
+async def talk(number, url, over):
+    """A WebSocket on which something is said all the time, and pinged. How much was said."""
+    said = 0
+    async with websockets.connect(url, ping_interval=0.05, ping_timeout=harness.DEADLINE, max_size=None) as socket_:
+        while not over.is_set():
+            for message in (f"client {number}, message {said}", os.urandom(1 << (said % 20))):
+                await socket_.send(message)
+                assert await asyncio.wait_for(socket_.recv(), harness.DEADLINE) == message
+            said += 1
+    assert socket_.close_code == 1000
+    return said
+
+
+def test_websockets_live_through_reloads(start, port, figure):
+    if not websockets:
+        pytest.skip("no websockets (Debian: python3-websockets)")
+    to, clients = free_port(), 8
+    daemon = start(proxy(port, to))
+    seen, all_here = [], asyncio.Event()
+
+    async def serve(socket_, *_):
+        seen.append(socket_)
+        if len(seen) == clients:
+            all_here.set()
+        async for message in socket_:
+            await socket_.send(message)
+
+    def reload():
+        verdicts = [daemon.reload() for _ in range(20)]
+        assert all(v.finished == v.cut == 0 for v in verdicts), verdicts
+        return sum(v.handed_over for v in verdicts)
+
+    async def run():
+        over = asyncio.Event()
+        async with websockets.serve(serve, "127.0.0.1", to, ping_interval=0.05, ping_timeout=harness.DEADLINE, max_size=None):
+            talks = [asyncio.create_task(talk(n, f"ws://127.0.0.1:{port}/", over)) for n in range(clients)]
+            try:
+                await asyncio.wait_for(all_here.wait(), harness.DEADLINE)
+                handed_over = await asyncio.to_thread(reload)
+            finally:
+                over.set()
+            return handed_over, await asyncio.gather(*talks)
+    handed_over, said = asyncio.run(run())
+    assert handed_over == 20 * clients and len(seen) == clients and min(said) > 0
+    figure(f"20 reloads, {handed_over} connections handed over, none closed, {sum(said)} messages")
+
+
+# -- health and reloads --------------------------------------------------------------------------------------------------
+
+IS_DOWN = r"upstream \S+ is down"
+
+
+def ask(port):
+    """One connection that is served."""
+    with Client(port) as client:
+        assert client.send(b"hello").receive(5) == b"hello"
+
+
+def failures_of(daemon, to):
+    return upstreams_of(daemon)[f"127.0.0.1:{to}"]["failures"]
+
+
+def find_down(daemon, port, to, workers):
+    """Lets each worker find out that this one is dead: by 3 connections, and one probe at once."""
+    while failures_of(daemon, to) < 4 * workers:
+        ask(port)
+    assert len(daemon.log.find(IS_DOWN)) == workers
+
+
+def test_a_successor_knows_who_is_down(start, port, echo):
+    """It tries nobody anew, and says nothing that was said. Nor do workers that a larger pool has more."""
+    dead, alive = free_port(), echo()
+    config_of = {n: proxy(port, dead, alive, workers=n, health={"interval": "1d"}) for n in (2, 4)}
+    daemon = start(config_of[2])
+    find_down(daemon, port, dead, 2)
+    for workers in (2, 2, 4, 2):
+        assert daemon.reload(config_of[workers]).word == "applied"
+        for _ in range(8 * workers):
+            ask(port)
+        assert failures_of(daemon, dead) == 8
+    daemon.send(signal.SIGUSR2)
+    assert not daemon.wait_line(harness.REEXEC_LINE)[2]
+    daemon.reload()
+    for _ in range(16):
+        ask(port)
+    assert failures_of(daemon, dead) == 8
+    assert len(daemon.log.find(IS_DOWN)) == 2
+
+
+def test_who_follows_a_killed_worker_knows_who_is_down(start, port, echo):
+    """There is nobody else to ask, and none of the two says anything about it."""
+    dead = free_port()
+    daemon = start(proxy(port, dead, echo(), workers=1, health={"interval": "1d"}))
+    find_down(daemon, port, dead, 1)
+    for _ in range(2):
+        since = daemon.mark()
+        os.kill(daemon.pids()[0], signal.SIGKILL)
+        daemon.wait_line(r"starting -> ready", since=since)
+        for _ in range(8):
+            ask(port)
+        assert failures_of(daemon, dead) == 4
+    assert len(daemon.log.find(IS_DOWN)) == 1
+
+
+def test_failures_in_a_row_count_through_a_reload(start, port, echo):
+    dead = free_port()
+    daemon = start(proxy(port, dead, echo(), workers=1))
+    for before in (0, 1):
+        while failures_of(daemon, dead) == before:
+            ask(port)
+        daemon.reload()
+        assert not daemon.log.find(IS_DOWN)
+    while failures_of(daemon, dead) == 2:
+        ask(port)
+    daemon.wait_line(IS_DOWN)
+
+
+def test_who_is_new_is_up(start, port, echo):
+    """What was known of an upstream before it was removed, and came back, is of no interest."""
+    one, two = free_port(), echo()
+    daemon = start(proxy(port, one, two, workers=1, health={"interval": "1d"}))
+    find_down(daemon, port, one, 1)
+    daemon.reload(proxy(port, two, workers=1))
+    daemon.reload(proxy(port, one, two, workers=1, health={"interval": "1d"}))
+    find_down_again = daemon.mark()
+    while failures_of(daemon, one) < 8:
+        ask(port)
+    daemon.wait_line(IS_DOWN, since=find_down_again)
+
+
+def test_probes_come_however_often_workers_go(start, port, echo):
+    """No worker is there for as long as an interval: an upstream is found to be down, and to be up again."""
+    backend = free_port()
+    daemon = start(proxy(port, echo(), upstream(backend, backup=True), workers=1, health={"interval": "500ms", "fall": 2}))
+
+    def reload_until(pattern):
+        end = time.monotonic() + harness.DEADLINE
+        while not daemon.log.find(pattern):
+            assert time.monotonic() < end
+            assert daemon.reload().word == "applied"
+    reload_until(IS_DOWN)
+    with socket.create_server(("127.0.0.1", backend)):
+        reload_until("is up again")
+    assert len(daemon.log.find(IS_DOWN)) == 1
 
 
 # -- operators ----------------------------------------------------------------------------------------------------------

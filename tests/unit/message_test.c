@@ -78,6 +78,15 @@ static const struct row rows[] = {
 	{ "drain-upstream", MESSAGE_TO_WORKER, -EBADMSG, 0 },
 	{ "drain-upstream a b", MESSAGE_TO_WORKER, -EBADMSG, 0 },
 	{ "drain-upstream a:1", MESSAGE_TO_MASTER, -EBADMSG, 0 },
+	{ "recall-upstream a:1 down=1 streak=0 result=5", MESSAGE_TO_WORKER, 0, MESSAGE_RECALL_UPSTREAM },
+	{ "recall-upstream a:1 result=5 new=1 down=0 streak=2", MESSAGE_TO_WORKER, 0,
+		MESSAGE_RECALL_UPSTREAM },
+	{ "recall-upstream a:1 down=2 streak=0 result=5", MESSAGE_TO_WORKER, -EBADMSG, 0 },
+	{ "recall-upstream a:1 down=1 streak=0", MESSAGE_TO_WORKER, -EBADMSG, 0 },
+	{ "recall-upstream a:1 down=1 streak=-1 result=5", MESSAGE_TO_WORKER, -EBADMSG, 0 },
+	{ "recall-upstream a:1", MESSAGE_TO_WORKER, -EBADMSG, 0 },
+	{ "recall-upstream", MESSAGE_TO_WORKER, -EBADMSG, 0 },
+	{ "recall-upstream a:1 down=1 streak=0 result=5", MESSAGE_TO_MASTER, -EBADMSG, 0 },
 	{ "frobnicate", MESSAGE_TO_WORKER, 0, MESSAGE_UNKNOWN },
 	{ "frobnicate 1 b=2 \xc3\xa4", MESSAGE_TO_MASTER, 0, MESSAGE_UNKNOWN },
 	{ "x-new_1", MESSAGE_TO_MASTER, 0, MESSAGE_UNKNOWN },
@@ -155,6 +164,16 @@ what_is_formatted_is_read(void **state)
 		read_back(line, message_format_text(line, MESSAGE_DRAIN_UPSTREAM, "a:1"), MESSAGE_TO_WORKER);
 	assert_int_equal(message.type, MESSAGE_DRAIN_UPSTREAM);
 	assert_string_equal(message.text, "a:1");
+
+	message = read_back(line,
+		message_format_recall(line, "a:1",
+			&(struct upstream_health){ .is_down = true, .streak = 3, .result_us = UINT64_MAX }),
+		MESSAGE_TO_WORKER);
+	assert_int_equal(message.type, MESSAGE_RECALL_UPSTREAM);
+	assert_string_equal(message.text, "a:1");
+	assert_true(message.health.is_down);
+	assert_int_equal(message.health.streak, 3);
+	assert_int_equal(message.health.result_us, UINT64_MAX);
 
 	message = read_back(line, message_format_word(line, MESSAGE_READY), MESSAGE_TO_MASTER);
 	assert_int_equal(message.type, MESSAGE_READY);

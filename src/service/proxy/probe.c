@@ -22,11 +22,15 @@ struct probe {
 };
 
 static uint64_t
-interval_of(const struct probe *probe)
+interval_of(const struct proxy_options *options)
 {
-	uint64_t interval_us = probe->upstream->set->options->health.interval_us;
+	return options->health.interval_us > 0 ? options->health.interval_us : INTERVAL_OF_DOWN_US;
+}
 
-	return interval_us > 0 ? interval_us : INTERVAL_OF_DOWN_US;
+uint64_t
+probe_patience_us(const struct proxy_options *options)
+{
+	return 2 * (interval_of(options) + options->health.timeout_us);
 }
 
 /* Those that are up need none where no interval is configured. */
@@ -39,7 +43,7 @@ is_wanted(const struct probe *probe)
 static void
 wait_for_next(struct probe *probe)
 {
-	struct timeval wait = clock_timeval(interval_of(probe));
+	struct timeval wait = clock_timeval(interval_of(probe->upstream->set->options));
 
 	if (is_wanted(probe))
 		event_add(probe->next, &wait);
@@ -103,7 +107,7 @@ on_next(evutil_socket_t fd, short what, void *arg)
 static void
 begin_waiting(struct probe *probe, size_t number, size_t n)
 {
-	struct timeval wait = clock_timeval(interval_of(probe) * (number + 1) / n);
+	struct timeval wait = clock_timeval(interval_of(probe->upstream->set->options) * (number + 1) / n);
 
 	if (is_wanted(probe))
 		event_add(probe->next, &wait);
@@ -127,6 +131,17 @@ probes_new(struct event_base *base, struct upstreams *upstreams)
 		begin_waiting(probe, i, upstreams->n);
 	}
 	return probes;
+}
+
+void
+probes_resume(struct probe *probes, const struct upstream *upstream)
+{
+	struct probe *probe = &probes[upstream - upstream->set->all];
+	uint64_t due_us = upstream->result_us + interval_of(upstream->set->options), now_us = clock_now_us();
+	struct timeval wait = clock_timeval(due_us > now_us ? due_us - now_us : 0);
+
+	if (!probe->connecting && is_wanted(probe))
+		event_add(probe->next, &wait);
 }
 
 void

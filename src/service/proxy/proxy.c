@@ -127,6 +127,16 @@ proxy_drain_upstream(void *service, const char *name, bool is_drained)
 		upstream_set_drained(upstream, is_drained);
 }
 
+static void
+proxy_recall_upstream(void *service, const char *name, const struct upstream_health *health)
+{
+	struct proxy *proxy = service;
+	struct upstream *upstream = upstreams_find(&proxy->upstreams, name, strlen(name));
+
+	if (upstream && upstream_recall(upstream, health, probe_patience_us(&proxy->options)))
+		probes_resume(proxy->probes, upstream);
+}
+
 static int
 proxy_accept(void *service, int fd, struct service_connection **ret)
 {
@@ -156,6 +166,7 @@ service_proxy(void)
 		.accept = proxy_accept,
 		.cut = proxy_cut,
 		.drain_upstream = proxy_drain_upstream,
+		.recall_upstream = proxy_recall_upstream,
 		.stop = proxy_stop,
 		.handoff_version = DESCRIPTION_VERSION,
 		.freeze = proxy_freeze,

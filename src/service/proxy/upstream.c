@@ -10,6 +10,7 @@
 #include "service/proxy/hash.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,19 @@ upstream_refresh(struct upstream *upstream)
 		upstream->peer->usable = state == UPSTREAM_STATE_UP;
 		upstream->peer->connections = upstream->connections;
 	}
+}
+
+/* For the master, who tells it to workers to come. */
+static void
+publish_health(struct upstream *upstream)
+{
+	const struct upstream_health health = {
+		.is_down = upstream->health.is_down,
+		.streak = upstream->health.streak,
+		.result_us = upstream->result_us,
+	};
+
+	upstream_health_put(upstream->words, &health);
 }
 
 void
@@ -61,10 +75,14 @@ void
 upstream_note(struct upstream *upstream, int result)
 {
 	const struct proxy_options *options = upstream->set->options;
+	bool changed;
 
 	if (result < 0)
 		upstream_count(upstream, UPSTREAM_FAILURES, 1);
-	if (!health_note(&upstream->health, result == 0, options->health.rise, options->health.fall))
+	changed = health_note(&upstream->health, result == 0, options->health.rise, options->health.fall);
+	upstream->result_us = clock_now_us();
+	publish_health(upstream);
+	if (!changed)
 		return;
 	upstream_refresh(upstream);
 	if (!upstream->options)
@@ -76,6 +94,24 @@ upstream_note(struct upstream *upstream, int result)
 	else
 		log_notice("proxy: upstream %s is up again", upstream->name);
 	upstream->set->none_said = false;
+}
+
+bool
+upstream_recall(struct upstream *upstream, const struct upstream_health *health, uint64_t patience_us)
+{
+	uint64_t now_us = clock_now_us();
+
+	if (upstream->result_us > 0 || health->result_us == 0 || health->result_us > now_us ||
+		now_us - health->result_us > patience_us)
+		return false;
+	upstream->health = (struct health){
+		.is_down = health->is_down,
+		.streak = health->streak < UINT_MAX ? (unsigned)health->streak : 0,
+	};
+	upstream->result_us = health->result_us;
+	publish_health(upstream);
+	upstream_refresh(upstream);
+	return true;
 }
 
 void
