@@ -249,6 +249,17 @@ place_standard(const struct spawn *spawn)
 	return 0;
 }
 
+/*
+ * /dev/stderr is opened anew by who writes to it by that name, which takes the pipe's owner. Who may not give it away has no other account
+ * either, or the name has to do without.
+ */
+static void
+give_output(const struct identity *to)
+{
+	if (to->change)
+		(void)!fchown(STDOUT_FILENO, to->uid, to->gid);
+}
+
 /* The master blocks and ignores signals, which exec would pass on. */
 static void
 reset_signals(void)
@@ -353,6 +364,8 @@ run_child(void *arg)
 	r = limit_open_files(spawn->open_files);
 	if (r < 0)
 		fail_in_child(status_fd, "set limits.open_files for", program, r);
+	if (spawn->hosted)
+		give_output(spawn->identity);
 	r = identity_assume(spawn->identity);
 	if (r < 0)
 		fail_in_child(status_fd, "change the account for", program, r);

@@ -7,7 +7,8 @@ import shutil
 import pytest
 
 from control import ReadyCount
-from harness import TOP, Load, assert_no_failure, children_of, load_text, scaled, wait_until, workers_user
+from fastcgi import FastcgiLoad
+from harness import TOP, Client, Load, assert_no_failure, children_of, load_text, scaled, wait_until, workers_user
 
 EXAMPLES = os.path.join(TOP, "examples")
 FOLDER = "/usr/share/doc/gracefuld/examples"
@@ -19,6 +20,8 @@ NEEDS = {
     "asyncio": (["/usr/bin/python3"], "http"),
     "starlet": (["plackup", "/usr/share/perl5/Plack/Handler/Starlet.pm", "/usr/share/perl5/Server/Starter.pm"], "http"),
     "h2o": (["h2o"], "http"),
+    "uvicorn": (["/usr/bin/python3", "/usr/lib/python3/dist-packages/uvicorn"], "http"),
+    "php-fpm": (["/usr/sbin/php-fpm8.2"], "fastcgi"),
 }
 
 
@@ -49,6 +52,8 @@ class Example:
         return [need for need in self.needs if not (os.path.exists(need) if need[0] == "/" else shutil.which(need))]
 
     def load(self, *args):
+        if self.proto == "fastcgi":
+            return FastcgiLoad(self.port, os.path.join(self.folder, "hello.php"), connections=8)
         return Load(self.port, *args, proto=self.proto, connections=8)
 
 
@@ -103,6 +108,9 @@ BREAK = {
     "asyncio": ("server.py", "import no_such_module\n", r"exited with status 1: ModuleNotFoundError: "),
     "starlet": ("app.psgi", "sub {\n", r"exited with status \d+: Error while loading .*app.psgi"),
     "h2o": ("h2o.conf", "listen: [\n", r"exited with status \d+: .*"),
+    "uvicorn": ("app.py", "import no_such_module\n", r"exited with status 1: ModuleNotFoundError: No module named"),
+    "php-fpm": ("php-fpm.conf", "[www]\nlisten = 127.0.0.1:1\nno_such_setting = 1\n",
+                r"exited with status 78: .*ERROR: .*unknown entry 'no_such_setting'"),
 }
 
 

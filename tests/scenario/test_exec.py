@@ -346,6 +346,13 @@ def test_nothing_that_it_wrote_is_lost(launch, hosted):
     assert daemon.log.find(r"exited with status 4: ")
 
 
+def test_output_by_name(start, hosted):
+    """Whoever it runs as, it can open /dev/stdout and /dev/stderr."""
+    daemon = start(hosted.config("output_by_name", workers=1))
+    for name in ("stdout", "stderr"):
+        daemon.wait_line(rf"worker 0 gen 1 pid \d+\| this is {name}$")
+
+
 def notify_address(pid):
     with open(f"/proc/{pid}/environ", "rb") as file:
         name = re.search(rb"NOTIFY_SOCKET=@([^\0]*)", file.read())[1]
