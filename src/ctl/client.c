@@ -39,7 +39,7 @@ struct client_call {
 	enum client_state state;
 	bool has_head; /* of the answer */
 	char *body;    /* what has come; NULL: nothing, or on_data took it */
-	size_t len;
+	size_t len, room;
 	int data_error; /* negative errno that ended it; 0: none */
 	CURLcode code;  /* once ended */
 };
@@ -120,20 +120,32 @@ take_header(char *data, size_t size, size_t n, void *arg)
 	return len;
 }
 
+/* Twice what is needed, so that the time for a long answer stays in proportion to its length. */
 static int
-keep_data(struct client_call *call, const char *data, size_t len)
+make_room(struct client_call *call, size_t needed)
 {
 	char *body;
 
-	if (len > CLIENT_ANSWER_MAX - call->len)
-		return -EMSGSIZE;
-	body = realloc(call->body, call->len + len + 1);
+	if (needed <= call->room)
+		return 0;
+	body = realloc(call->body, 2 * needed);
 	if (!body)
 		return -ENOMEM;
-	memcpy(body + call->len, data, len);
 	call->body = body;
+	call->room = 2 * needed;
+	return 0;
+}
+
+static int
+keep_data(struct client_call *call, const char *data, size_t len)
+{
+	if (len > CLIENT_ANSWER_MAX - call->len)
+		return -EMSGSIZE;
+	if (make_room(call, call->len + len + 1) < 0)
+		return -ENOMEM;
+	memcpy(call->body + call->len, data, len);
 	call->len += len;
-	body[call->len] = '\0';
+	call->body[call->len] = '\0';
 	return 0;
 }
 

@@ -23,7 +23,7 @@ struct table {
 	const struct table_column *column;
 	size_t n_columns;
 	struct cell *cell; /* row by row; the titles are the first */
-	size_t n_rows;
+	size_t n_rows, room_rows;
 };
 
 /* A column as it will be printed. */
@@ -49,15 +49,29 @@ cell_at(const struct table *table, size_t row, size_t column)
 	return &table->cell[row * table->n_columns + column];
 }
 
-int
-table_add_row(struct table *table)
+/* By half as much again, so that the time for many rows stays in proportion to their number. */
+static int
+make_room(struct table *table)
 {
-	struct cell *more = reallocarray(table->cell, (table->n_rows + 1) * table->n_columns, sizeof(*more));
+	const size_t room = table->n_rows + table->n_rows / 2 + 1;
+	struct cell *more;
 
+	if (table->n_rows < table->room_rows)
+		return 0;
+	more = reallocarray(table->cell, room * table->n_columns, sizeof(*more));
 	if (!more)
 		return -ENOMEM;
 	table->cell = more;
-	memset(cell_at(table, table->n_rows, 0), 0, table->n_columns * sizeof(*more));
+	table->room_rows = room;
+	return 0;
+}
+
+int
+table_add_row(struct table *table)
+{
+	if (make_room(table) < 0)
+		return -ENOMEM;
+	memset(cell_at(table, table->n_rows, 0), 0, table->n_columns * sizeof(*table->cell));
 	table->n_rows++;
 	return 0;
 }
