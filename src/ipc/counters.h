@@ -61,8 +61,12 @@ enum upstream_state {
 /* What a worker has found out about an upstream; all zero: nothing yet. */
 struct upstream_health {
 	bool is_down;
-	uint64_t streak;    /* results in a row, the latest ones, that speak against that */
-	uint64_t result_us; /* clock_now_us of the latest result, connection or probe; 0: there is none */
+	uint64_t streak; /* results in a row, the latest ones, that speak against that */
+	/*
+	 * clock_now_us of the latest result, connection or probe. Before the first, so much as if there had been one, for the next to be
+	 * due in time. 0: none, and none is due.
+	 */
+	uint64_t result_us;
 };
 
 struct counters {

@@ -552,10 +552,52 @@ on_loss(const struct slot *slot, const struct generation *generation, bool stale
 	snprintf(roll->why, sizeof(roll->why), "%s", what);
 }
 
+/* Does it tell of that upstream? Then *ret is what it knows. */
+static bool
+knows_upstream(const struct worker *worker, const struct upstream_record *record, struct upstream_health *ret)
+{
+	for (size_t number = 0; worker && number < COUNTERS_UPSTREAMS_MAX; number++)
+		if (worker->upstream[number] == record) {
+			*ret = upstream_health_of(worker->counters, number);
+			return true;
+		}
+	return false;
+}
+
+/* What a worker has found out since its successor was started. */
+static void
+tell_late_news(const struct worker *from, struct worker *to)
+{
+	struct upstream_health known, told;
+
+	for (size_t number = 0; number < COUNTERS_UPSTREAMS_MAX; number++) {
+		const struct upstream_record *record = from->upstream[number];
+
+		if (!record || !knows_upstream(to, record, &told))
+			continue;
+		known = upstream_health_of(from->counters, number);
+		if (known.result_us > told.result_us)
+			worker_recall_upstream(to, record, &known);
+	}
+}
+
+/* It leaves, or has gone: whoever else is in its slot goes on with what it knows. */
+static void
+leave_news(struct pool *pool, const struct worker *worker)
+{
+	struct slot *slot = pool->slot[worker->slot];
+
+	if (slot->successor && slot->successor != worker)
+		tell_late_news(worker, slot->successor);
+	if (slot->incumbent && slot->incumbent != worker)
+		tell_late_news(worker, slot->incumbent);
+}
+
 static void
 on_leaving(struct worker *worker, void *arg)
 {
 	select_listeners(arg);
+	leave_news(arg, worker);
 	heirs_appoint(arg, worker);
 }
 
@@ -578,18 +620,6 @@ keep_upstreams(const struct worker *worker)
 		if (!worker->drained)
 			record->last = upstream_health_of(worker->counters, number);
 	}
-}
-
-/* Does it tell of that upstream? Then *ret is what it knows. */
-static bool
-knows_upstream(const struct worker *worker, const struct upstream_record *record, struct upstream_health *ret)
-{
-	for (size_t number = 0; worker && number < COUNTERS_UPSTREAMS_MAX; number++)
-		if (worker->upstream[number] == record) {
-			*ret = upstream_health_of(worker->counters, number);
-			return true;
-		}
-	return false;
 }
 
 /*
@@ -625,6 +655,7 @@ on_exit_worker(struct worker *worker, void *arg)
 			pool->gone[c] += worker_count(worker, c);
 	pool->accepted[worker->slot] += worker_count(worker, COUNTER_ACCEPTED);
 	keep_upstreams(worker);
+	leave_news(pool, worker);
 	pool->exits[worker->end]++;
 	if (!worker->drained)
 		pool->losses += worker->cut;

@@ -234,14 +234,13 @@ worker_drain_upstream(struct worker *w, const struct upstream_record *record)
 			record->is_drained ? MESSAGE_DRAIN_UPSTREAM : MESSAGE_ENABLE_UPSTREAM, record->name));
 }
 
-static void
-recall_upstream(struct worker *w, const struct upstream_record *record)
+void
+worker_recall_upstream(
+	struct worker *w, const struct upstream_record *record, const struct upstream_health *health)
 {
-	struct upstream_health health = w->host->known_of(record, w->slot, w->host->arg);
 	char line[MESSAGE_MAX];
 
-	if (health.result_us > 0)
-		send_line(w, line, message_format_recall(line, record->name, &health));
+	send_line(w, line, message_format_recall(line, record->name, health));
 }
 
 /*
@@ -256,8 +255,12 @@ tell_upstreams(struct worker *w)
 	TAILQ_FOREACH(record, &w->host->upstreams->list, entry)
 		if (record->is_drained)
 			worker_drain_upstream(w, record);
-	TAILQ_FOREACH(record, &w->host->upstreams->list, entry)
-		recall_upstream(w, record);
+	TAILQ_FOREACH(record, &w->host->upstreams->list, entry) {
+		struct upstream_health health = w->host->known_of(record, w->slot, w->host->arg);
+
+		if (health.result_us > 0)
+			worker_recall_upstream(w, record, &health);
+	}
 }
 
 /* What is done to the worker as it enters its state. */

@@ -159,6 +159,10 @@ uint64_t worker_count(struct worker *worker, enum counter counter);
 /* Tells it that an upstream gets no new connections any more, or again. */
 void worker_drain_upstream(struct worker *worker, const struct upstream_record *record);
 
+/* Tells it what another worker knows of an upstream. */
+void worker_recall_upstream(
+	struct worker *worker, const struct upstream_record *record, const struct upstream_health *health);
+
 /* Has it been READY for that long? *ret_left is set to what is missing, if it's only a matter of time, else
  * to 0. */
 bool worker_is_seasoned(const struct worker *worker, uint64_t settle_us, uint64_t *ret_left);

@@ -13,6 +13,7 @@ src_libservice_a_SOURCES = \
 	src/service/proxy/dial.c src/service/proxy/dial.h \
 	src/service/proxy/flow.c src/service/proxy/flow.h \
 	src/service/proxy/handoff.c src/service/proxy/handoff.h \
+	src/service/proxy/later.c src/service/proxy/later.h \
 	src/service/proxy/options.c src/service/proxy/options.h \
 	src/service/proxy/pipes.c src/service/proxy/pipes.h \
 	src/service/proxy/probe.c src/service/proxy/probe.h \

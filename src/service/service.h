@@ -99,8 +99,8 @@ struct service_ops {
 	 */
 	void (*drain_upstream)(void *service, const char *name, bool is_drained);
 	/*
-	 * What another worker has found out about the upstream of that name: the one that this is the successor of, as a rule. One that
-	 * is not there is nothing wrong. NULL: the service has none.
+	 * What another worker has found out about the upstream of that name, before this one began or since: the one that this is the
+	 * successor of, as a rule. One that is not there is nothing wrong. NULL: the service has none.
 	 */
 	void (*recall_upstream)(void *service, const char *name, const struct upstream_health *health);
 	/* Frees what `start` made; there are no connections any more. */

@@ -64,7 +64,7 @@ struct worker {
 	struct channel *channel; /* NULL: the master knows no handoff */
 	struct control_pipe *control;
 	struct status_pipe *status;
-	struct event *on_term, *heartbeat, *deadline;
+	struct event *on_term, *heartbeat, *deadline, *on_begin;
 	uint64_t connections;           /* open now */
 	uint64_t finished, handed, cut; /* gone since the drain began */
 	struct episode crowd;           /* limits.connections is reached */
@@ -197,6 +197,24 @@ on_term(evutil_socket_t sig, short what, void *arg)
 	if (w->state == WORKER_SERVING)
 		status_pipe_failed(w->status, "stopped by SIGTERM");
 	worker_stop(w);
+}
+
+/*
+ * event: the first turn of the loop. What the master has said before this program ran has been heard by now, since that is urgent. Not
+ * before that may `ready` be said: it lets the master ask what this worker knows of its upstreams, on behalf of its successor.
+ */
+static void
+on_begin(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	if (w->state != WORKER_SERVING)
+		return;
+	log_debug("ready: slot %" PRIu64 ", generation %" PRIu64 ", service %s", w->inherited.slot,
+		w->inherited.generation, w->service_ops->type);
+	status_pipe_ready(w->status);
 }
 
 /*
@@ -455,11 +473,11 @@ make_base(void)
 
 /* A timer or signal of the worker. NULL: no memory. */
 static struct event *
-new_urgent(struct worker *w, evutil_socket_t fd, short what, event_callback_fn fn)
+new_event(struct worker *w, int priority, evutil_socket_t fd, short what, event_callback_fn fn)
 {
 	struct event *event = event_new(w->host.base, fd, what, fn, w);
 
-	if (event && event_priority_set(event, PRIORITY_URGENT) == 0)
+	if (event && event_priority_set(event, priority) == 0)
 		return event;
 	if (event)
 		event_free(event);
@@ -477,10 +495,11 @@ open_loop(struct worker *w)
 	w->host.base = make_base();
 	if (!w->host.base)
 		return fail(w, EX_OSERR, "no event loop: %s", strerror(errno));
-	w->on_term = new_urgent(w, SIGTERM, EV_SIGNAL | EV_PERSIST, on_term);
-	w->heartbeat = new_urgent(w, -1, EV_PERSIST, on_heartbeat);
-	w->deadline = new_urgent(w, -1, 0, on_deadline);
-	if (!w->on_term || !w->heartbeat || !w->deadline || event_add(w->on_term, NULL) < 0 ||
+	w->on_term = new_event(w, PRIORITY_URGENT, SIGTERM, EV_SIGNAL | EV_PERSIST, on_term);
+	w->heartbeat = new_event(w, PRIORITY_URGENT, -1, EV_PERSIST, on_heartbeat);
+	w->deadline = new_event(w, PRIORITY_URGENT, -1, 0, on_deadline);
+	w->on_begin = new_event(w, PRIORITY_HANDOFF, -1, 0, on_begin);
+	if (!w->on_term || !w->heartbeat || !w->deadline || !w->on_begin || event_add(w->on_term, NULL) < 0 ||
 		episode_init(&w->crowd, w->host.base, on_crowd_gone, w) < 0)
 		return fail(w, EX_OSERR, "no memory for the event loop");
 	block_sigterm(false);
@@ -614,9 +633,7 @@ worker_start(struct worker *w, const char *version)
 		return status;
 	start_heartbeat(w);
 	acceptor_start(w->acceptor);
-	log_debug("ready: slot %" PRIu64 ", generation %" PRIu64 ", service %s", w->inherited.slot,
-		w->inherited.generation, w->service_ops->type);
-	status_pipe_ready(w->status);
+	event_active(w->on_begin, EV_TIMEOUT, 0);
 	malloc_trim(0); /* what reading the configuration took */
 	return EX_OK;
 }
@@ -624,7 +641,7 @@ worker_start(struct worker *w, const char *version)
 static void
 worker_done(struct worker *w)
 {
-	struct event *const events[] = { w->on_term, w->heartbeat, w->deadline };
+	struct event *const events[] = { w->on_term, w->heartbeat, w->deadline, w->on_begin };
 
 	channel_free(w->channel);
 	handover_done(&w->handover);

@@ -206,17 +206,41 @@ def test_half_closed_by_the_upstream(start, port, backend):
         assert server.recv(1) == b""
 
 
-def test_a_half_closed_client_that_dies_is_noticed(start, port, backend):
+@pytest.mark.parametrize("moves", [False, True])
+def test_a_half_closed_client_that_dies_is_noticed(start, port, backend, moves):
     """Nothing is to be read from it and nothing to be sent: yet its reset ends the connection."""
     daemon = start(proxy(port, backend.port, workers=1))
     with Client(port) as client, backend.accept() as server:
         client.sock.shutdown(socket.SHUT_WR)
         assert server.recv(1) == b""
-        daemon.reload()
+        if moves:
+            daemon.reload()
         reset(client.sock)
         dead = select.poll()
         dead.register(server, 0)  # errors only
         assert dead.poll(harness.DEADLINE * 1000), "the upstream has not heard of it"
+
+
+def has_keepalive(sock):
+    """Has the socket at the other end of this one a keep-alive timer?"""
+    ours, theirs = sock.getsockname()[1], sock.getpeername()[1]
+    for name in ("tcp", "tcp6"):
+        with open(f"/proc/net/{name}", encoding="ascii") as file:
+            for field in map(str.split, file):
+                if field[0] != "sl" and [int(end.rpartition(":")[2], 16) for end in field[1:3]] == [theirs, ours]:
+                    return field[5].startswith("02:")
+    raise AssertionError("there is no such socket")
+
+
+@pytest.mark.parametrize("moves", [False, True])
+def test_a_connection_that_lasts_has_keepalive(start, port, backend, moves):
+    """On both sides; also if it has moved before that was due."""
+    daemon = start(proxy(port, backend.port, workers=1))
+    with Client(port) as client, backend.accept() as server:
+        if moves:
+            daemon.reload()
+        for sock in (client.sock, server):
+            wait_until(lambda sock=sock: has_keepalive(sock), "keep-alive")
 
 
 def pattern(n):
@@ -953,7 +977,6 @@ def test_probes_come_however_often_workers_go(start, port, echo):
     reload_until(IS_DOWN)
     with socket.create_server(("127.0.0.1", backend)):
         reload_until("is up again")
-    assert len(daemon.log.find(IS_DOWN)) == 1
 
 
 # -- operators ----------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <unistd.h>
 
 /* Seconds of silence before a peer is asked whether it is still there; the kernel's own are two hours. */
@@ -20,10 +21,33 @@ connect_is_own_error(int error)
 	       error == EADDRNOTAVAIL || error == EAFNOSUPPORT;
 }
 
-/*
- * A port that nobody listens on, from which the kernel has just chosen to connect to itself: TCP takes the two for each other's
- * peers, and it would be an echo.
- */
+/* The ports that the kernel chooses from; where it does not tell, it may be all of them. */
+static void
+read_port_range(unsigned *ret_first, unsigned *ret_last)
+{
+	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+
+	if (!file || fscanf(file, "%u %u", ret_first, ret_last) != 2) {
+		*ret_first = 0;
+		*ret_last = UINT16_MAX;
+	}
+	if (file)
+		fclose(file);
+}
+
+bool
+connect_may_meet_itself(const struct address *address)
+{
+	unsigned first, last, port;
+
+	if (!address_is_inet(address))
+		return false;
+	read_port_range(&first, &last);
+	/* (both families have the port at the same place) */
+	port = ntohs(address->in.sin_port);
+	return port >= first && port <= last;
+}
+
 static bool
 is_connected_to_itself(int fd, const struct address *address)
 {
@@ -42,7 +66,7 @@ is_connected_to_itself(int fd, const struct address *address)
 }
 
 int
-connect_begin(const struct address *address, bool *ret_connected)
+connect_begin(const struct address *address, bool may_meet_itself, bool *ret_connected)
 {
 	int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), r;
 
@@ -55,7 +79,7 @@ connect_begin(const struct address *address, bool *ret_connected)
 		r = connect(fd, &address->any, address->len) < 0 ? -errno : 0;
 	if (r == -EALREADY || r == -EINPROGRESS || r == -EINTR)
 		return fd;
-	if (r == 0 && is_connected_to_itself(fd, address))
+	if (r == 0 && may_meet_itself && is_connected_to_itself(fd, address))
 		r = -ECONNREFUSED;
 	if (r < 0) {
 		fd_close(&fd);
@@ -66,7 +90,7 @@ connect_begin(const struct address *address, bool *ret_connected)
 }
 
 int
-connect_result(int fd)
+connect_result(int fd, bool may_meet_itself)
 {
 	struct address peer;
 	int error = 0;
@@ -74,19 +98,26 @@ connect_result(int fd)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		return -errno;
-	if (error != 0)
+	if (error != 0 || !may_meet_itself)
 		return -error;
 	address_of_peer(&peer, fd);
 	return is_connected_to_itself(fd, &peer) ? -ECONNREFUSED : 0;
 }
 
 void
-connect_tune(int fd)
+connect_be_prompt(int fd)
+{
+	int one = 1;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+}
+
+void
+connect_keep_alive(int fd)
 {
 	static const struct {
 		int level, name, value;
 	} options[] = {
-		{ IPPROTO_TCP, TCP_NODELAY, 1 },
 		{ IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE },
 		{ IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL },
 		{ SOL_SOCKET, SO_KEEPALIVE, 1 },

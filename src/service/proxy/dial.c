@@ -24,7 +24,6 @@ dial_begin(struct relay *relay)
 	struct proxy_header *client = &relay->dialing->client;
 	int fd = relay_end_fd(&relay->client);
 
-	connect_tune(fd);
 	if (options->proxy_protocol.accept)
 		return RELAY_WANTS_GREETING;
 	if (options->proxy_protocol.send > 0 || options->balance == BALANCE_SOURCE)
@@ -149,7 +148,7 @@ dial_next(struct relay *relay)
 	int fd;
 
 	while ((upstream = choose(relay, upstream, busy))) {
-		fd = connect_begin(upstream_next_address(upstream), &connected);
+		fd = connect_begin(upstream_next_address(upstream), upstream->may_meet_itself, &connected);
 		if (fd >= 0) {
 			upstream_acquire(upstream);
 			relay_attach(relay, upstream, fd);
@@ -193,6 +192,5 @@ dial_result(struct relay *relay, int result)
 	upstream_note(upstream, 0);
 	upstream_count(upstream, UPSTREAM_ACCEPTED, 1);
 	counters_add(relay->proxy->host->counters, COUNTER_REQUESTS, 1);
-	connect_tune(relay_end_fd(&relay->server));
 	return put_header(relay) < 0 ? RELAY_FAILS : RELAY_IS_CONNECTED;
 }

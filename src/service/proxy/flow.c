@@ -36,11 +36,15 @@ flow_done(struct flow *flow, struct flow_kit *kit)
 	free(take_ptr(flow->data));
 }
 
-/* The sender has finished. (That the receiver has gone shows elsewhere.) */
-static int
-flow_end(struct flow *flow, int to)
+void
+flow_end(int to)
 {
-	shutdown(to, SHUT_WR);
+	shutdown(to, SHUT_WR); /* that the receiver has gone shows elsewhere */
+}
+
+static int
+note_end(struct flow *flow)
+{
 	flow->has_ended = true;
 	return 0;
 }
@@ -112,7 +116,7 @@ read_by_copy(struct flow *flow, struct flow_kit *kit, int from, int to)
 	if (n < 0)
 		return is_for_later(errno) ? 0 : -errno;
 	if (n == 0)
-		return flow_end(flow, to);
+		return note_end(flow);
 	kit->in += (uint64_t)n;
 	flow->is_bulk = n >= BULK_LEAST;
 	sent = push(kit, to, kit->buffer, (size_t)n);
@@ -163,7 +167,7 @@ read_by_splice(struct flow *flow, struct flow_kit *kit, int from, int to, struct
 	}
 	pipes_give(&kit->pipes, pipe);
 	if (n == 0)
-		return flow_end(flow, to);
+		return note_end(flow);
 	if (error != EINVAL)
 		return is_for_later(error) ? 0 : -error;
 	pipes_forbid(&kit->pipes);

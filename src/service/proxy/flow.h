@@ -32,7 +32,7 @@ struct flow {
 	uint32_t at, len;
 	struct pipe *pipe; /* what is in it waits; NULL: nothing. Never beside `data` */
 	bool is_bulk;      /* the last read was a large one */
-	bool has_ended;    /* the sender has finished, and the receiver was told */
+	bool has_ended;    /* the sender has finished: the receiver is to be told, see flow_end */
 };
 
 static inline bool
@@ -43,6 +43,9 @@ flow_waits(const struct flow *flow)
 
 /* Frees what waits. */
 void flow_done(struct flow *flow, struct flow_kit *kit);
+
+/* Tells the receiver. (Needless when both directions have ended, since they are closed then.) */
+void flow_end(int to);
 
 /*
  * Reads once and sends what goes. Nothing waits, and the flow has not ended. 0; or negative errno: one of the two sockets

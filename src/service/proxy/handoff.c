@@ -157,6 +157,10 @@ restore(struct relay *relay, const struct description *d, int server)
 		return -ENOMEM;
 	upstream_acquire(upstream);
 	relay_attach(relay, upstream, server);
+	if (d->state == RELAY_RELAYING) {
+		relay->sends = RELAY_PROMPT_SENDS - 1; /* whether its socket is prompt is not known */
+		later_begin(&relay->proxy->keepalive, &relay->keepalive);
+	}
 	return 0;
 }
 

@@ -66,7 +66,10 @@ conclude(struct probe *probe, int result)
 static void
 on_result(evutil_socket_t fd, short what, void *arg)
 {
-	conclude(arg, what & EV_TIMEOUT ? -ETIMEDOUT : connect_result(fd));
+	struct probe *probe = arg;
+
+	conclude(
+		probe, what & EV_TIMEOUT ? -ETIMEDOUT : connect_result(fd, probe->upstream->may_meet_itself));
 }
 
 static void
@@ -75,7 +78,8 @@ begin(struct probe *probe)
 	struct timeval timeout = clock_timeval(probe->upstream->set->options->health.timeout_us);
 	bool connected;
 
-	probe->fd = connect_begin(upstream_next_address(probe->upstream), &connected);
+	probe->fd = connect_begin(
+		upstream_next_address(probe->upstream), probe->upstream->may_meet_itself, &connected);
 	/* a queue that is full says that somebody is there, only busy */
 	if (probe->fd < 0 || connected) {
 		conclude(probe, probe->fd < 0 && probe->fd != -EAGAIN ? probe->fd : 0);
@@ -107,10 +111,15 @@ on_next(evutil_socket_t fd, short what, void *arg)
 static void
 begin_waiting(struct probe *probe, size_t number, size_t n)
 {
-	struct timeval wait = clock_timeval(interval_of(probe->upstream->set->options) * (number + 1) / n);
+	uint64_t interval_us = interval_of(probe->upstream->set->options), now_us = clock_now_us();
+	uint64_t wait_us = interval_us * (number + 1) / n;
+	struct timeval wait = clock_timeval(wait_us);
 
-	if (is_wanted(probe))
-		event_add(probe->next, &wait);
+	if (!is_wanted(probe))
+		return;
+	event_add(probe->next, &wait);
+	upstream_expect_result(
+		probe->upstream, now_us + wait_us > interval_us ? now_us + wait_us - interval_us : 1);
 }
 
 struct probe *

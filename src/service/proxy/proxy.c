@@ -2,7 +2,7 @@
  * The service `proxy`: relays TCP connections to upstreams.
  *
  *	options ─ balance ─ upstream ─┬─ dial ─ relay ─ handoff
- *	      resolve, probe ─────────┘          └─ flow, pipes
+ *	      resolve, probe ─────────┘          └─ flow, pipes, later
  */
 #include "service/proxy/description.h"
 #include "service/proxy/handoff.h"
@@ -12,10 +12,18 @@
 #include "service/services.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <errno.h>
 #include <string.h>
+
+/*
+ * Keep-alive takes three system calls for each socket, to watch one that has ended takes one: a good part of what a short connection
+ * costs. So only those get them that last longer than this; twice as long at most.
+ */
+#define KEEPALIVE_AFTER_US (4 * US_PER_SEC)
+#define WATCH_AFTER_US     US_PER_SEC
 
 _Static_assert(BALANCE_PEERS_MAX <= COUNTERS_UPSTREAMS_MAX, "each has its counters");
 _Static_assert(BALANCE_PEERS_MAX <= 64, "each has its bit, see upstream_bit");
@@ -55,6 +63,8 @@ proxy_stop(void *service)
 	resolver_free(proxy->resolver);
 	if (proxy->retry)
 		event_free(proxy->retry);
+	later_done(&proxy->keepalive);
+	later_done(&proxy->watch);
 	upstreams_done(&proxy->upstreams);
 	pipes_done(&proxy->kit.pipes);
 	proxy_options_done(&proxy->options);
@@ -90,7 +100,9 @@ open_parts(struct proxy *proxy)
 		return r;
 	proxy->retry = evtimer_new(base, on_retry, proxy);
 	proxy->probes = probes_new(base, &proxy->upstreams);
-	if (!proxy->retry || !proxy->probes)
+	if (!proxy->retry || !proxy->probes ||
+		later_init(&proxy->keepalive, base, KEEPALIVE_AFTER_US, relay_keep_alive) < 0 ||
+		later_init(&proxy->watch, base, WATCH_AFTER_US, relay_watch) < 0)
 		return -ENOMEM;
 	return resolver_new(base, &proxy->upstreams, on_news, proxy, &proxy->resolver);
 }

@@ -33,13 +33,19 @@ end_await(
 	struct relay_end *end, struct event_base *base, short what, event_callback_fn fn, struct relay *relay)
 {
 	int fd = relay_end_fd(end);
+	short before = end->awaited;
 
-	if (what == end->awaited)
+	if (what == before)
 		return 0;
 	event_del(&end->event);
 	end->awaited = 0;
 	if (what == 0)
 		return 0;
+	/* its peer has finished: as a rule the other one does so a moment later, and all is over */
+	if (what == WATCH && before == EV_READ) {
+		later_begin(&relay->proxy->watch, &relay->watch);
+		return 0;
+	}
 	if (event_assign(&end->event, base, fd, (short)(what | EV_PERSIST), fn, relay) < 0 ||
 		event_add(&end->event, NULL) < 0)
 		return errno > 0 ? -errno : -ENOMEM;
@@ -203,6 +209,7 @@ enter_state(struct relay *relay)
 	case RELAY_RELAYING:
 		free(relay->dialing);
 		relay->dialing = NULL;
+		later_begin(&relay->proxy->keepalive, &relay->keepalive);
 		relay->active_us = relay->proxy->options.idle_timeout_us > 0 ? clock_now_us() : 0;
 		break;
 	default:
@@ -236,12 +243,22 @@ relay_input(struct relay *relay, enum relay_input input)
 
 /* ---- events ---- */
 
+/*
+ * The first bytes go at once in any case, and many connections need no more of them. (A client's socket has it from its listener.)
+ */
+static void
+note_send(struct relay *relay)
+{
+	if (relay->sends < RELAY_PROMPT_SENDS && ++relay->sends == RELAY_PROMPT_SENDS)
+		connect_be_prompt(relay_end_fd(&relay->server));
+}
+
 /* Moves what goes in one direction, after its receiver or its sender has become ready. 0, or negative errno. */
 static int
 move(struct relay *relay, struct flow *flow, bool is_writable, bool is_readable)
 {
 	struct flow_kit *kit = &relay->proxy->kit;
-	bool up = flow == &relay->up;
+	bool up = flow == &relay->up, had_ended = flow->has_ended;
 	int client = relay_end_fd(&relay->client), server = relay_end_fd(&relay->server), r = 0;
 	int from = up ? client : server, to = up ? server : client;
 
@@ -251,6 +268,10 @@ move(struct relay *relay, struct flow *flow, bool is_writable, bool is_readable)
 	}
 	if (r == 0 && is_readable && !flow_waits(flow) && !flow->has_ended)
 		r = flow_read(flow, kit, from, to);
+	if (!had_ended && flow->has_ended && !(up ? &relay->down : &relay->up)->has_ended)
+		flow_end(to);
+	if (up && kit->out > 0)
+		note_send(relay);
 	counters_add(
 		relay->proxy->host->counters, up ? COUNTER_RECEIVED : COUNTER_SENT, up ? kit->in : kit->out);
 	upstream_count(relay->upstream, up ? UPSTREAM_SENT : UPSTREAM_RECEIVED, up ? kit->out : kit->in);
@@ -295,6 +316,28 @@ relay_serve(struct relay *relay, struct relay_end *end, struct flow *from, struc
 	relay_input(relay, RELAY_FAILS);
 }
 
+/* of proxy.keepalive */
+void
+relay_keep_alive(struct later_entry *entry)
+{
+	struct relay *relay = later_owner(entry, struct relay, keepalive);
+
+	connect_keep_alive(relay_end_fd(&relay->client));
+	connect_keep_alive(relay_end_fd(&relay->server));
+}
+
+/* of proxy.watch: half of it has been over for a while */
+void
+relay_watch(struct later_entry *entry)
+{
+	struct relay *relay = later_owner(entry, struct relay, watch);
+
+	/* (a frozen one is seen to when it goes on) */
+	if (relay->client.awaited != 0 || relay->server.awaited != 0)
+		if (await_events(relay) < 0)
+			relay_input(relay, RELAY_FAILS);
+}
+
 /* event: the client's socket is ready; or the connection has its first turn, or could not go on waiting */
 static void
 on_client(evutil_socket_t fd, short what, void *arg)
@@ -321,7 +364,7 @@ on_server(evutil_socket_t fd, short what, void *arg)
 	struct relay *relay = arg;
 
 	if (relay->state == RELAY_CONNECTING)
-		relay_input(relay, dial_result(relay, connect_result(fd)));
+		relay_input(relay, dial_result(relay, connect_result(fd, relay->upstream->may_meet_itself)));
 	else
 		relay_serve(relay, &relay->server, &relay->down, &relay->up, what);
 }
@@ -376,6 +419,8 @@ relay_free(struct relay *relay)
 {
 	if (relay->upstream)
 		upstream_release(relay->upstream);
+	later_end(&relay->keepalive);
+	later_end(&relay->watch);
 	flow_done(&relay->up, &relay->proxy->kit);
 	flow_done(&relay->down, &relay->proxy->kit);
 	if (relay->timer)

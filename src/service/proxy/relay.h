@@ -5,6 +5,7 @@
 #define SERVICE_PROXY_RELAY_H
 
 #include "service/proxy/flow.h"
+#include "service/proxy/later.h"
 #include "service/proxy/proxy_protocol.h"
 #include "service/proxy/relay_state.h"
 #include "service/proxy/upstream.h"
@@ -14,6 +15,9 @@
 
 /* While no upstream takes a connection, it is tried again so often: there is no event for it. */
 #define RELAY_RETRY_US (20 * US_PER_MS)
+
+/* With so many sends to its upstream a connection is no short one, and small messages must not wait for each other. */
+#define RELAY_PROMPT_SENDS 2
 
 /* What only a connection has that is not relayed yet. */
 struct dialing {
@@ -39,11 +43,13 @@ struct relay {
 	enum relay_state state;    /* one writer: relay_input */
 	struct upstream *upstream; /* CONNECTING, RELAYING; else NULL */
 	struct relay_end client, server;
-	struct flow up, down;    /* from the client, to the client */
-	struct dialing *dialing; /* NULL: RELAYING */
-	struct event *timer;     /* NULL: none was needed yet */
-	uint64_t deadline_us;    /* of the state, where it has one; clock_now_us */
-	uint64_t active_us;      /* when bytes were last read, if there is an idle_timeout */
+	struct flow up, down;                /* from the client, to the client */
+	unsigned char sends;                 /* to the upstream, as far as RELAY_PROMPT_SENDS */
+	struct later_entry keepalive, watch; /* what only connections need that last */
+	struct dialing *dialing;             /* NULL: RELAYING */
+	struct event *timer;                 /* NULL: none was needed yet */
+	uint64_t deadline_us;                /* of the state, where it has one; clock_now_us */
+	uint64_t active_us;                  /* when bytes were last read, if there is an idle_timeout */
 };
 
 TAILQ_HEAD(dialing_list, dialing);
@@ -58,6 +64,7 @@ struct proxy {
 	uint64_t exhausted_us;     /* when it was last said that there are no descriptors */
 	struct resolver *resolver; /* NULL: there are no names */
 	struct probe *probes;
+	struct later keepalive, watch;
 	struct flow_kit kit;
 };
 
@@ -82,6 +89,10 @@ void relay_attach(struct relay *relay, struct upstream *upstream, int fd);
 
 /* An input of the state table. On RELAY_CLOSED it is gone when this returns. */
 void relay_input(struct relay *relay, enum relay_input input);
+
+/* What is due for a relay after a while: later_fn functions. */
+void relay_keep_alive(struct later_entry *entry);
+void relay_watch(struct later_entry *entry);
 
 /* All that wait may choose again. */
 void relay_wake_waiting(struct proxy *proxy);

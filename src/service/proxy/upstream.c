@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "service/proxy/connect.h"
 #include "service/proxy/hash.h"
 
 #include <errno.h>
@@ -80,6 +81,7 @@ upstream_note(struct upstream *upstream, int result)
 	if (result < 0)
 		upstream_count(upstream, UPSTREAM_FAILURES, 1);
 	changed = health_note(&upstream->health, result == 0, options->health.rise, options->health.fall);
+	upstream->has_result = true;
 	upstream->result_us = clock_now_us();
 	publish_health(upstream);
 	if (!changed)
@@ -101,17 +103,27 @@ upstream_recall(struct upstream *upstream, const struct upstream_health *health,
 {
 	uint64_t now_us = clock_now_us();
 
-	if (upstream->result_us > 0 || health->result_us == 0 || health->result_us > now_us ||
-		now_us - health->result_us > patience_us)
+	if (health->result_us == 0 || health->result_us > now_us ||
+		now_us - health->result_us > patience_us ||
+		(upstream->has_result && health->result_us <= upstream->result_us))
 		return false;
+	upstream->has_result = true;
 	upstream->health = (struct health){
 		.is_down = health->is_down,
 		.streak = health->streak < UINT_MAX ? (unsigned)health->streak : 0,
 	};
 	upstream->result_us = health->result_us;
+	upstream->set->none_said &= upstream->health.is_down;
 	publish_health(upstream);
 	upstream_refresh(upstream);
 	return true;
+}
+
+void
+upstream_expect_result(struct upstream *upstream, uint64_t as_of_us)
+{
+	upstream->result_us = as_of_us;
+	publish_health(upstream);
 }
 
 void
@@ -119,6 +131,7 @@ upstream_set_addresses(struct upstream *upstream, const struct address *address,
 {
 	memcpy(upstream->address, address, n * sizeof(*address));
 	upstream->n_addresses = n;
+	upstream->may_meet_itself = connect_may_meet_itself(address);
 	upstream->is_awaited = false;
 	upstream->next_address %= n;
 	upstream_refresh(upstream);
@@ -246,6 +259,7 @@ upstreams_find_removed(struct upstreams *set, const char *name, size_t len, uint
 		return NULL;
 	}
 	upstream->set = set;
+	upstream->may_meet_itself = true;
 	upstream->words = upstream->own_words;
 	upstream->removed_us = removed_us > 0 ? removed_us : clock_now_us();
 	TAILQ_INSERT_TAIL(&set->removed, upstream, entry);

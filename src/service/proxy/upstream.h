@@ -24,16 +24,18 @@ struct upstream {
 	const struct upstream_options *options; /* NULL: it is gone from the configuration */
 	struct balance_peer *peer;              /* its part in the balance; NULL: none any more */
 	struct address address[UPSTREAM_ADDRESSES_MAX];
-	size_t n_addresses; /* 0: its name is not resolved */
-	bool is_awaited;    /* it may be soon: the first answer has not come */
+	size_t n_addresses;   /* 0: its name is not resolved */
+	bool may_meet_itself; /* see connect.h; all addresses have one port */
+	bool is_awaited;      /* it may be soon: the first answer has not come */
 	size_t next_address;
 	struct health health;
-	uint64_t result_us;    /* clock_now_us of the last result that `health` rests on; 0: there is none */
-	struct event *on_down; /* of probe.c: made active when it goes down; NULL: nobody probes it */
-	bool is_drained;       /* by the operator: gets no new connections */
-	uint64_t removed_us;   /* clock_now_us when it was first found to be gone; 0: it is not */
-	uint64_t connections;  /* of ours, being made included */
-	_Atomic uint64_t *words;                       /* its counters, see upstream_count */
+	bool has_result;         /* of its own, or of another worker */
+	uint64_t result_us;      /* clock_now_us of the last result, see struct upstream_health */
+	struct event *on_down;   /* of probe.c: made active when it goes down; NULL: nobody probes it */
+	bool is_drained;         /* by the operator: gets no new connections */
+	uint64_t removed_us;     /* clock_now_us when it was first found to be gone; 0: it is not */
+	uint64_t connections;    /* of ours, being made included */
+	_Atomic uint64_t *words; /* its counters, see upstream_count */
 	_Atomic uint64_t own_words[UPSTREAM_COUNTERS]; /* those of one that is gone */
 };
 
@@ -77,10 +79,13 @@ void upstream_release(struct upstream *upstream);
 void upstream_note(struct upstream *upstream, int result);
 
 /*
- * Another worker's health is its own from now on, if it has none yet and that has been looked after within `patience_us`: whoever
- * did may have gone long ago. Logs nothing. Is it?
+ * Another worker's health is its own from now on, if that is the later news, and has been looked after within `patience_us`: whoever did
+ * may have gone long ago. Logs nothing. Is it?
  */
 bool upstream_recall(struct upstream *upstream, const struct upstream_health *health, uint64_t patience_us);
+
+/* There is no result yet; the next one is due as if there had been one then. */
+void upstream_expect_result(struct upstream *upstream, uint64_t as_of_us);
 
 /* Its name means these from now on: at most UPSTREAM_ADDRESSES_MAX, at least 1. */
 void upstream_set_addresses(struct upstream *upstream, const struct address *address, size_t n);
