@@ -662,7 +662,8 @@ describe_exit(const siginfo_t *info, char *buf, size_t size)
 static const char *
 explain_exit(const struct worker *w, const siginfo_t *info)
 {
-	bool quiet = w->hosted && w->state == WORKER_STARTING && info->si_code == CLD_EXITED && info->si_status == 0;
+	bool quiet = w->hosted && w->state == WORKER_STARTING && info->si_code == CLD_EXITED &&
+	             info->si_status == 0;
 
 	return quiet ? " before it was ready (it must stay in the foreground)" : "";
 }
