@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What a reload, a worker and a request cost, as tables.
 
-    bench.py [roll] [reexec] [memory] [cpu] [control] [http] [handoff] [proxy]
+    bench.py [roll] [reexec] [memory] [cpu] [control] [http] [handoff] [proxy] [hosted]
 
 The programs are those of build/, or of the environment (see tests/scenario/harness.py)."""
 
@@ -21,6 +21,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 import http_service  # noqa: E402
 from control import ask, get, socket_of  # noqa: E402  (found by the line above)
 from harness import Daemon, Load, config, cpu_ticks, free_port, private_kb  # noqa: E402
+from hosted import bench_hosted  # noqa: E402
 from proxy import bench_proxy  # noqa: E402
 
 ROLLS = 20
@@ -247,7 +248,7 @@ def bench_handoff():
 
 
 BENCHES = {"roll": bench_roll, "reexec": bench_reexec, "memory": bench_memory, "cpu": bench_cpu, "control": bench_control,
-           "http": bench_http, "handoff": bench_handoff, "proxy": lambda: bench_proxy(table)}
+           "http": bench_http, "handoff": bench_handoff, "proxy": lambda: bench_proxy(table), "hosted": lambda: bench_hosted(table)}
 
 
 def main():

@@ -195,6 +195,14 @@ output_free(struct output *o)
 	free(o);
 }
 
+/* No text has it, and whatever takes text would end there. */
+static void
+replace_nul(char *data, size_t len)
+{
+	for (char *p; (p = memchr(data, '\0', len)); len -= (size_t)(p - data), data = p)
+		*p = '?';
+}
+
 /* What is read at once is less than what there is room for. False at the end of the pipe. */
 static bool
 read_some(struct output *o, size_t most)
@@ -207,6 +215,7 @@ read_some(struct output *o, size_t most)
 	n = read(o->fd, o->data + o->len, room < most ? room : most);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
+	replace_nul(o->data + o->len, (size_t)n);
 	remember(o, o->data + o->len, (size_t)n);
 	o->len += (size_t)n;
 	return n > 0;

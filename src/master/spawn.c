@@ -299,16 +299,23 @@ write_pid(char *digits)
 		digits[--n] = (char)('0' + pid % 10);
 }
 
+/* Why execve has failed. Of a script that is there, it is not this name that is missing. */
+static const char *
+describe_exec(const char *program, int error)
+{
+	return error == ENOENT && access(program, F_OK) == 0 ? "its interpreter is missing" : strerror(error);
+}
+
 /*
  * Says why this process never came to be what it should: on the status pipe in the words of the contract; one
  * that has none, as a plain line where its output is read.
  */
 static _Noreturn void
-fail_in_child(int status_fd, const char *what, const char *program, int error)
+fail_in_child(int status_fd, const char *what, const char *program, const char *error)
 {
 	char text[512], line[MESSAGE_MAX];
 
-	snprintf(text, sizeof(text), "cannot %s %s: %s", what, program, strerror(-error));
+	snprintf(text, sizeof(text), "cannot %s %s: %s", what, program, error);
 	if (status_fd >= 0)
 		(void)!write(status_fd, line, message_format_text(line, MESSAGE_FAILED, text));
 	else
@@ -355,25 +362,25 @@ run_child(void *arg)
 		setsid();
 	r = place_standard(spawn);
 	if (r < 0)
-		fail_in_child(status_fd, "prepare", program, r);
+		fail_in_child(status_fd, "prepare", program, strerror(-r));
 	r = place_descriptors(spawn);
 	if (r < 0)
-		fail_in_child(status_fd, "pass descriptors to", program, r);
+		fail_in_child(status_fd, "pass descriptors to", program, strerror(-r));
 	if (status_fd >= 0)
 		status_fd = CONTRACT_LISTEN_FIRST + (int)spawn->n_listeners + (spawn->control_fd >= 0);
 	r = limit_open_files(spawn->open_files);
 	if (r < 0)
-		fail_in_child(status_fd, "set limits.open_files for", program, r);
+		fail_in_child(status_fd, "set limits.open_files for", program, strerror(-r));
 	if (spawn->hosted)
 		give_output(spawn->identity);
 	r = identity_assume(spawn->identity);
 	if (r < 0)
-		fail_in_child(status_fd, "change the account for", program, r);
+		fail_in_child(status_fd, "change the account for", program, strerror(-r));
 	r = spawn->hosted ? settle(spawn->hosted, child->master) : 0;
 	if (r < 0)
-		fail_in_child(status_fd, "enter the folder of", program, r);
+		fail_in_child(status_fd, "enter the folder of", program, strerror(-r));
 	execve(program, (char *const *)(uintptr_t)spawn->argv, child->env->all);
-	fail_in_child(status_fd, "run", program, -errno);
+	fail_in_child(status_fd, "run", program, describe_exec(program, errno));
 }
 
 /*

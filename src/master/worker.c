@@ -565,11 +565,12 @@ extend(struct worker *w, uint64_t us)
 {
 	uint64_t now = clock_now_us(), end = w->state_since_us + WORKER_EXTENSIONS * state_timeout(w);
 
-	if (w->state != WORKER_STARTING && w->state != WORKER_STOPPING)
+	/* it may be heard before the deadline that is over by now */
+	if ((w->state != WORKER_STARTING && w->state != WORKER_STOPPING) || now >= end)
 		return;
 	if (us < end - now)
 		end = now + us;
-	if (now < end && end > w->deadline_us)
+	if (end > w->deadline_us)
 		arm_deadline(w, end - now);
 }
 
@@ -675,6 +676,16 @@ describe_exit(const siginfo_t *info, char *buf, size_t size)
 	return buf;
 }
 
+/* What makes such an end plain, where it looks like none. */
+static const char *
+explain_exit(const struct worker *w, const siginfo_t *info)
+{
+	bool quiet = w->hosted && w->state == WORKER_STARTING && info->si_code == CLD_EXITED &&
+	             info->si_status == 0;
+
+	return quiet ? " before it was ready (it must stay in the foreground)" : "";
+}
+
 /* Says what became of its connections: by its own word, else by what the counter page still has. */
 static void
 settle_connections(struct worker *w)
@@ -727,7 +738,8 @@ on_exit_event(evutil_socket_t fd, short what, void *arg)
 	describe_exit(&info, how, sizeof(how));
 	if (worker_state_next(w->state, WORKER_REAPED)->failure)
 		lose(w, info.si_code == CLD_EXITED ? WORKER_END_EXITED : WORKER_END_SIGNALLED,
-			info.si_code == CLD_EXITED ? "exited with %s" : "was killed by %s", how);
+			info.si_code == CLD_EXITED ? "exited with %s%s" : "was killed by %s%s", how,
+			explain_exit(w, &info));
 	settle_connections(w);
 	worker_input(w, WORKER_REAPED, how);
 }

@@ -201,7 +201,7 @@ def count(lines):
     for n in range(int(lines)):
         os.write(1, f"line {n}\n".encode())
     os.write(2, b"long " + b"y" * 5000 + b"\n")
-    os.write(1, b"\x1b[31mred\xff \xc3\xa4\tx\n<3>an error\nin ")
+    os.write(1, b"\x1b[31mred\xff \xc3\xa4\tx\n<3>an error\n\0\0nul\0s\0\nin ")
     os.write(1, b"pieces\nand no end")
     sys.exit(4)
 
@@ -225,6 +225,39 @@ def extend():
     for _ in range(6):
         notify("EXTEND_TIMEOUT_USEC=700000")
         time.sleep(0.3)
+    return True
+
+
+def go_into_background():
+    """As a daemon of old does."""
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    signal.pause()
+
+
+def stop_itself():
+    os.kill(os.getpid(), signal.SIGSTOP)
+    return True
+
+
+def leave_once_ready():
+    """Says that it is, and is gone."""
+    notify("READY=1")
+    sys.exit(0)
+
+
+def talk_nonsense():
+    """It is ready; what follows is no text, and comes without pause."""
+    notify("READY=1")
+
+    def talk():
+        address = b"\0" + os.environb[b"NOTIFY_SOCKET"][1:]
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        sock.connect(address)
+        while True:
+            sock.send(b"\xff\0\x1b=\n\n=STATUS=\nSTATUS=\xc3\x28\nREADY\nEXTEND_TIMEOUT_USEC=99999999999999999999")
+    threading.Thread(target=talk, daemon=True).start()
     return True
 
 

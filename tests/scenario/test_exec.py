@@ -3,10 +3,13 @@
 import os
 import re
 import shutil
+import signal
 import socket
+import time
 
 import pytest
 
+from control import get
 from harness import (PYTHON, TOP, Client, Load, assert_no_failure, children_of, config, cpu_ticks, is_alive, load_text, scaled,
                      wait_gone, wait_until)
 
@@ -167,12 +170,14 @@ BAD = {
     *(("pipe", plan, what) for plan, what in BAD.items()),
     *(("notify", plan, what) for plan, what in BAD.items() if plan != "close_pipes_and_stay"),
     ("notify", "close_pipes_and_stay", r"was not ready in time$"),
+    ("pipe", "go_into_background", r"exited with status 0 before it was ready \(it must stay in the foreground\)$"),
+    ("pipe", "stop_itself", r"was not ready in time$"),
 ])
 def test_reverted_and_why(start, port, hosted, figure, way, plan, what):
     daemon = start(hosted.config(**WAYS[way]))
     old = daemon.pids()
     with Load(port) as load:
-        verdict = daemon.reload(hosted.config(plan, roll=ROLL, **WAYS[way]))
+        verdict = daemon.reload(hosted.config(plan, roll=ROLL if "in time" in what else None, **WAYS[way]))
         seen = load.result()
     figure(f"{verdict}; {load_text(seen)}")
     assert verdict.word == "reverted" and re.search(what, verdict.text.split(";")[0]), verdict
@@ -341,7 +346,7 @@ def test_nothing_that_it_wrote_is_lost(launch, hosted):
     assert said[:lines] == [f"line {n}" for n in range(lines)]
     long = [line for line in said[lines:] if "y" * 100 in line]
     assert "".join(long) == "long " + "y" * 5000 and len(long) == 4
-    assert said[lines + 4:] == [r"?[31mred\xff ä x", "an error", "in pieces", "and no end"]
+    assert said[lines + 4:] == [r"?[31mred\xff ä x", "an error", "??nul?s?", "in pieces", "and no end"]
     assert daemon.log.find(r" error: worker 0 gen 1 pid \d+\| an error")
     assert daemon.log.find(r"exited with status 4: ")
 
@@ -404,6 +409,18 @@ def test_strange_notifications(start, hosted):
     assert daemon.reload().word == "applied"
 
 
+def test_leaves_once_ready(start, port, hosted, figure):
+    """Its incumbent has been told to drain by then: there is another one of its generation soon, and no client waits in vain."""
+    daemon = start(hosted.config(**WAYS["notify"]))
+    with Load(port) as load:
+        verdict = daemon.reload(hosted.config("leave_once_ready", **WAYS["notify"]))
+        daemon.wait_settled(2)
+        seen = load.result()
+    figure(f"{verdict}; {load_text(seen)}")
+    assert verdict.word == "reverted" and "exited with status 0" in verdict.text, verdict
+    assert_no_failure(seen)
+
+
 def test_stops_by_itself(start, hosted):
     daemon = start(hosted.config(workers=1, **WAYS["notify"]))
     verdict = daemon.reload(hosted.config("stop_by_itself", workers=1, roll={"settle": 0.5}, **WAYS["notify"]))
@@ -416,6 +433,69 @@ def test_more_time_to_start(start, hosted):
     assert daemon.reload(hosted.config("extend", workers=1, roll={"ready_timeout": 0.6}, **WAYS["notify"])).word == "applied"
     verdict = daemon.reload(hosted.config("extend", workers=1, roll={"ready_timeout": 0.1}, **WAYS["notify"]))
     assert verdict.word == "reverted" and "was not ready in time" in verdict.text
+
+
+# in Perl, which has begun before its first time is over
+ASK_FOR_EVER = r"""
+socket(my $socket, AF_UNIX, SOCK_DGRAM, 0) or die;
+connect($socket, pack_sockaddr_un($ENV{NOTIFY_SOCKET} =~ s/^@/\0/r)) or die;
+$| = 1;
+for (my $n = 0; ; $n++) {
+    send($socket, "EXTEND_TIMEOUT_USEC=1000000000000000", 0) or die;
+    print "it asks\n" if $n == 0;
+    select(undef, undef, undef, 0.02);
+}
+"""
+
+
+def test_more_time_for_ever(start, port, hosted):
+    """Ten times roll.ready_timeout, and no more, even when the daemon hears the next wish before it sees that the time is over."""
+    daemon = start(hosted.config(workers=1, **WAYS["notify"]))
+    daemon.write(hosted.config(workers=1, roll={"ready_timeout": 0.4}, ready="notify",
+                               service={"command": ["/usr/bin/perl", "-MSocket", "-e", " ".join(ASK_FOR_EVER.split())]}))
+    since = daemon.mark()
+    daemon.hup()
+    daemon.wait_line(r"worker 0 gen 2 pid \d+\| it asks", since=since)
+    os.kill(daemon.pid, signal.SIGSTOP)
+    with Client(port) as client:  # what it asks for meanwhile waits
+        client.silent(4.2)
+    os.kill(daemon.pid, signal.SIGCONT)
+    verdict = daemon.wait_verdict(since)
+    assert verdict.word == "reverted" and "was not ready in time" in verdict.text, verdict
+
+
+def test_nonsense_without_pause(start, port, hosted, figure):
+    """Thousands of notifications a second that mean nothing: clients, reloads and the control socket go on as ever."""
+    daemon = start(hosted.config("talk_nonsense", **WAYS["notify"]))
+    with Load(port) as load:
+        for _ in range(3):
+            assert daemon.reload().word == "applied"
+        begun = time.monotonic()
+        status = get(daemon)
+        took = time.monotonic() - begun
+        seen = load.result()
+    figure(f"status in {took * 1000:.0f} ms: {status['workers'][0]}; {load_text(seen)}")
+    assert_no_failure(seen)
+    assert daemon.stop() == 0
+
+
+def test_script_without_interpreter(start, hosted, directory):
+    program = os.path.join(directory, "program")
+    with open(program, "w", encoding="ascii") as file:
+        file.write("#!/nonexistent/interpreter\n")
+    os.chmod(program, 0o755)
+    daemon = start(hosted.config(workers=1))
+    verdict = daemon.reload(hosted.config(workers=1, service={"command": [program]}))
+    assert verdict.word == "reverted" and f"failed: cannot run {program}: its interpreter is missing" in verdict.text, verdict
+
+
+def test_stopped_program_is_replaced(start, hosted):
+    """It hears nothing, and is killed when its time is over."""
+    daemon = start(hosted.config(workers=1, drain_timeout=0.2))
+    old = daemon.pids()[0]
+    os.kill(old, signal.SIGSTOP)
+    assert daemon.reload().word == "applied"
+    daemon.wait_line(rf"pid {old}: killing -> exited \(signal 9")
 
 
 def test_heartbeat_by_notify(start, port, hosted):
