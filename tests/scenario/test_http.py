@@ -14,6 +14,7 @@ import time
 
 import pytest
 
+from control import metrics, socket_of
 from harness import DEADLINE, Client, Load, assert_no_failure, config, scaled, wait_until
 
 HOST = b"Host: a\r\n"
@@ -383,15 +384,31 @@ def test_load_on_open_connections_across_reloads(start, port, folder, figure):
     assert_no_failure(seen)
 
 
-def test_wrk_sees_no_error(start, port, folder):
-    wrk = shutil.which("wrk")
-    if not wrk:
-        pytest.skip("no wrk")
+OTHERS = {  # for two seconds, on so many connections
+    "wrk": (["wrk", "-t1", "-c16", "-d2s"], r"(\d+) requests in", r"Non-2xx|Socket errors"),
+    "hey": (["hey", "-z", "2s", "-c", "16"], r"\[200\]\s+(\d+) responses", r"\[[^2]\d\d\]\s+\d+ responses|Error distribution"),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_load_generators_of_others_see_no_reload(start, port, folder, figure, name):
+    """Nor does any connection end: each would have opened another one."""
+    (program, *args), good, bad = OTHERS[name]
+    if not shutil.which(program):
+        pytest.skip(f"not installed: {program}")
     daemon = start(site(port, folder))
-    with subprocess.Popen([wrk, "-t1", "-c16", "-d2", f"http://127.0.0.1:{port}/small.json"], stdout=subprocess.PIPE,
-                          text=True) as load:
-        out, _ = load.communicate(timeout=DEADLINE)
-    assert re.search(r"(\d+) requests in", out) and "Non-2xx" not in out and "Socket errors" not in out, out
+    with subprocess.Popen([program, *args, f"http://127.0.0.1:{port}/small.json"], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True) as load:
+        wait_until(lambda: metrics(socket_of(daemon))["gracefuld_requests_total"] > 0, "the load has begun")
+        reloads = 0
+        while load.poll() is None:
+            daemon.write(site(port, folder).replace("workers = 2;", f"workers = {1 if reloads % 2 else 4};"))
+            assert daemon.reload().word == "applied"
+            reloads += 1
+        out = load.stdout.read()
+    figure(f"{re.search(good, out)[1]} requests, {reloads} reloads")
+    assert reloads > 0 and int(re.search(good, out)[1]) > 0 and not re.search(bad, out), out
+    assert metrics(socket_of(daemon))["gracefuld_connections_total"] <= 17  # wrk tries the address first
     assert daemon.stop() == 0
 
 
