@@ -384,16 +384,16 @@ def test_load_on_open_connections_across_reloads(start, port, folder, figure):
     assert_no_failure(seen)
 
 
-OTHERS = {  # for two seconds, on so many connections
-    "wrk": (["wrk", "-t1", "-c16", "-d2s"], r"(\d+) requests in", r"Non-2xx|Socket errors"),
-    "hey": (["hey", "-z", "2s", "-c", "16"], r"\[200\]\s+(\d+) responses", r"\[[^2]\d\d\]\s+\d+ responses|Error distribution"),
+OTHERS = {  # two seconds of 16 connections. wrk tries the address first; hey, while it waits for one that is idle, opens another
+    "wrk": (17, ["wrk", "-t1", "-c16", "-d2s"], r"(\d+) requests in", r"Non-2xx|Socket errors"),
+    "hey": (32, ["hey", "-z", "2s", "-c", "16"], r"\[200\]\s+(\d+) responses", r"\[[^2]\d\d\]\s+\d+ responses|Error distribution"),
 }
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_load_generators_of_others_see_no_reload(start, port, folder, figure, name):
     """Nor does any connection end: each would have opened another one."""
-    (program, *args), good, bad = OTHERS[name]
+    most, (program, *args), good, bad = OTHERS[name]
     if not shutil.which(program):
         pytest.skip(f"not installed: {program}")
     daemon = start(site(port, folder))
@@ -406,9 +406,10 @@ def test_load_generators_of_others_see_no_reload(start, port, folder, figure, na
             assert daemon.reload().word == "applied"
             reloads += 1
         out = load.stdout.read()
-    figure(f"{re.search(good, out)[1]} requests, {reloads} reloads")
+    connections = metrics(socket_of(daemon))["gracefuld_connections_total"]
+    figure(f"{re.search(good, out)[1]} requests on {connections:.0f} connections, {reloads} reloads")
     assert reloads > 0 and int(re.search(good, out)[1]) > 0 and not re.search(bad, out), out
-    assert metrics(socket_of(daemon))["gracefuld_connections_total"] <= 17  # wrk tries the address first
+    assert connections <= most
     assert daemon.stop() == 0
 
 
