@@ -15,7 +15,7 @@ import time
 import harness
 import pytest
 from control import (EX_NOPERM, EXIT, GRACEFULCTL, NOBODY, STATUS, Events, ReadyCount, as_nobody, ask, connect, counted, ctl,
-                     ctl_end, ctl_start, curl, get, metrics, socket_of)
+                     ctl_end, ctl_start, curl, get, metrics, posted, socket_of)
 from harness import (KEEP, LOAD, Client, Load, assert_no_failure, config, cpu_ticks, descriptors, free_port, load_text, private_kb, scaled,
                      wait_until)
 
@@ -223,17 +223,15 @@ def test_stop_answers_those_who_wait(start, port, hostile, figure):
     first = ctl_start(daemon, "reload")
     hostile.wait_held()
     hostile.plan("real")
-    sockets = len(descriptors(daemon.pid))
-    second = ctl_start(daemon, "reload")
-    wait_until(lambda: len(descriptors(daemon.pid)) > sockets, "the second one is connected")
-    assert get(daemon)["state"] == "reloading"  # and was read, since this came behind it
-    daemon.send(signal.SIGTERM)
-    answers = [ctl_end(first), ctl_end(second)]
+    with posted(daemon, "/v1/reload") as second:
+        daemon.send(signal.SIGTERM)
+        status, text = ctl_end(first)
+        assert status == EXIT["reverted"] and "the daemon stops" in text, text
+        status, outcome = second()
+        assert (status, outcome["verdict"], outcome["error"]) == (STATUS["rejected"], "rejected", "the daemon stops"), outcome
     hostile.open_gate()
     assert daemon.wait_exit() == 0
-    figure(f"{answers}")
-    assert [status for status, _ in answers] == [EXIT["reverted"], EXIT["rejected"]], answers
-    assert all("the daemon stops" in text for _, text in answers)
+    figure(f"{text!r}, {outcome}")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
@@ -905,7 +903,7 @@ def test_hostile_clients_hold_up_nobody(start, port, many_files, figure, way, sl
                           restart={"delay": 0.01, "max_delay": 0.05}))
     times = scaled(20, 5)
     held = sorted(descriptors(daemon.pid).values())
-    quiet = reload_ms(daemon, times)
+    quiet = reload_ms(daemon, times), status_ms(daemon, times), respawn_ms(daemon)
     memory = private_kb(daemon.pid)
     if way == "tcp":
         attack = Attack(address, besiege(address, slow))
@@ -919,20 +917,19 @@ def test_hostile_clients_hold_up_nobody(start, port, many_files, figure, way, sl
         with Load(port) as load:
             drip_all(attack.slow)
             slowest = status_ms(daemon, times)
-            busy = reload_ms(daemon, times)
+            reload = reload_ms(daemon, times)
             seen = load.result()
         left = drip_all(attack.slow)
-        respawn = respawn_ms(daemon)
+        busy = reload, slowest, respawn_ms(daemon)
         most = private_kb(daemon.pid)
     finally:
         attack.end()
-    figure(f"{len(attack.slow)} slow ones ({left} left), {[n // 1000 for n in attack.counts]} kB of flood, heads, garbage: status "
-           f"{slowest:.1f} ms at most, reload {quiet:.0f} -> {busy:.0f} ms, respawn {respawn:.1f} ms, "
-           f"{memory} -> {most} kB; {load_text(seen)}")
+    figure(f"{len(attack.slow)} slow ones ({left} left), {[n // 1000 for n in attack.counts]} kB of flood, heads, garbage: "
+           f"{comparison(quiet, busy)}, {memory} -> {most} kB; {load_text(seen)}")
     assert_no_failure(seen)
     assert len(attack.slow) == slow and all(attack.counts[:2])
     if LOAD >= 1:
-        assert slowest < 1000 and respawn < 1000 and busy < quiet * 10 + 300
+        check_comparison(quiet, busy)
     if not harness.is_sanitized():
         assert most - memory < 16 * 1024
     wait_until(lambda: sorted(descriptors(daemon.pid).values()) == held, "all descriptors are back", timeout=harness.DEADLINE * 2)
@@ -944,6 +941,17 @@ def respawn_ms(daemon, slot=1):
     os.kill(old, signal.SIGKILL)
     daemon.wait_line(rf"worker {slot} gen \d+ pid (?!{old}:)\d+: starting -> ready", since=since)
     return (time.monotonic() - began) * 1000
+
+
+def comparison(quiet, busy):
+    """Of a reload, a status at most, and a respawn."""
+    return ", ".join(f"{what} {before:.1f} -> {now:.1f} ms" for what, before, now in zip(("reload", "status", "respawn"), quiet, busy))
+
+
+def check_comparison(quiet, busy):
+    """Side by side, since a machine may be slow."""
+    for before, now, more in zip(quiet, busy, (300, 1000, 1000)):
+        assert now < before * 10 + more, comparison(quiet, busy)
 
 
 def status_ms(daemon, times):
@@ -970,12 +978,12 @@ def test_greedy_readers_hold_up_nobody(start, port, figure, path):
         busy = reload_ms(daemon, times), status_ms(daemon, times), respawn_ms(daemon, slot=0)
         processor = (cpu_ticks(daemon.pid) - ticks) / (time.monotonic() - began)
         seen = tcp.result(), local.result()
-    figure(f"{seen[0]['ok_per_s']:.0f} + {seen[1]['ok_per_s']:.0f} answers/s: reload {quiet[0]:.0f} -> {busy[0]:.0f} ms, status "
-           f"{quiet[1]:.1f} -> {busy[1]:.1f} ms at most, respawn {quiet[2]:.1f} -> {busy[2]:.1f} ms, {processor:.0f} % of a processor")
+    figure(f"{seen[0]['ok_per_s']:.0f} + {seen[1]['ok_per_s']:.0f} answers/s: {comparison(quiet, busy)}, "
+           f"{processor:.0f} % of a processor")
     for each in seen:
         assert_no_failure(each)
     if LOAD >= 1:
-        assert busy[1] < 1000 and busy[2] < 1000 and busy[0] < quiet[0] * 10 + 300
+        check_comparison(quiet, busy)
 
 
 def raw(daemon, data, half_open=True):

@@ -75,7 +75,7 @@ def test_rolled_under_load(start, example, figure):
         seen = load.result()
         least = ready.least()
     figure(f"{load_text(seen)}; never less than {least} ready")
-    assert_no_failure(seen, hosted=True)
+    assert_no_failure(seen)
     assert least >= 2
     assert daemon.stop() == 0
 
@@ -118,4 +118,4 @@ def test_broken_version_is_taken_back(start, example, figure):
         seen = load.result()
     figure(f"{verdict}; {load_text(seen)}")
     assert verdict.word == "reverted" and re.search(words, verdict.text), verdict
-    assert_no_failure(seen, hosted=True)
+    assert_no_failure(seen)
