@@ -113,8 +113,8 @@ def test_broken_version_is_taken_back(start, example, figure):
     with open(os.path.join(example.folder, name), "w", encoding="utf-8") as file:
         file.write(text)
     with example.load() as load:
-        verdict = daemon.reload(example.text.replace("roll : {", "roll : { ready_timeout = 5;") if "roll : {" in example.text
-                                else example.text + "roll : { ready_timeout = 5; };\n")
+        verdict = daemon.reload(example.text.replace("roll : {", "roll : { ready_timeout = 15;") if "roll : {" in example.text
+                                else example.text + "roll : { ready_timeout = 15; };\n")
         seen = load.result()
     figure(f"{verdict}; {load_text(seen)}")
     assert verdict.word == "reverted" and re.search(words, verdict.text), verdict
