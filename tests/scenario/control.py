@@ -1,14 +1,17 @@
 """Asks a running daemon by its control socket: as gracefulctl does, as curl does, and as a hostile client might."""
 
 import contextlib
+import fcntl
 import http.client
 import json
 import os
 import re
 import socket
+import struct
 import subprocess
+import termios
 
-from harness import DEADLINE, GRACEFULD, Log
+from harness import DEADLINE, GRACEFULD, Log, wait_until
 
 GRACEFULCTL = os.environ.get("GRACEFULCTL", os.path.join(os.path.dirname(GRACEFULD), "gracefulctl"))
 NOBODY = 65534
@@ -79,6 +82,22 @@ def get(daemon, path="/v1/status"):
     status, text = ask(socket_of(daemon), path)
     assert status == 200, text
     return json.loads(text)
+
+
+@contextlib.contextmanager
+def posted(daemon, path):
+    """Has sent an order, which the daemon has read. Within, a function that waits for the answer: (status, JSON)."""
+    def unread():
+        return struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))[0]
+
+    def answer():
+        response = http.client.HTTPResponse(sock)
+        response.begin()
+        return response.status, json.loads(response.read())
+    with connect(socket_of(daemon)) as sock:
+        sock.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
+        wait_until(lambda: unread() == 0, "the daemon has read it")
+        yield answer
 
 
 def curl(daemon, path, body=None):

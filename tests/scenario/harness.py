@@ -638,11 +638,8 @@ def load_text(figures):
             f"slowest {figures['latency_us']['max'] / 1000:.1f} ms{' ' + str(bad) if bad else ''}")
 
 
-def assert_no_failure(figures, hosted=False):
-    """Not one connection failed, and there were some. No SYN was dropped either, which a client's kernel makes up for after a second;
-    and nobody waited for so long in a queue, unless it is that of a hosted program, which may be slow."""
+def assert_no_failure(figures):
+    """Not one connection failed, and there were some. No SYN was dropped either, which a client's kernel makes up for after a second."""
     assert figures["ok"] > 0, figures
     assert figures["failed_total"] == 0 and figures["inflight_at_end"] == 0, (load_text(figures), figures["samples"])
     assert figures["syn_resent"] == 0, load_text(figures)
-    if LOAD >= 1 and not hosted:
-        assert figures["latency_us"]["max"] < 1e6, load_text(figures)

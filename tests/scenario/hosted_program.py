@@ -222,9 +222,9 @@ def stop_by_itself():
 
 def extend():
     """Needs longer than it has, and says so."""
-    for _ in range(6):
-        notify("EXTEND_TIMEOUT_USEC=700000")
-        time.sleep(0.3)
+    for _ in range(3):
+        notify("EXTEND_TIMEOUT_USEC=2000000")
+        time.sleep(0.9)
     return True
 
 

@@ -15,7 +15,7 @@ import time
 import harness
 import pytest
 from control import (EX_NOPERM, EXIT, GRACEFULCTL, NOBODY, STATUS, Events, ReadyCount, as_nobody, ask, connect, counted, ctl,
-                     ctl_end, ctl_start, curl, get, metrics, socket_of)
+                     ctl_end, ctl_start, curl, get, metrics, posted, socket_of)
 from harness import (KEEP, LOAD, Client, Load, assert_no_failure, config, cpu_ticks, descriptors, free_port, load_text, private_kb, scaled,
                      wait_until)
 
@@ -223,17 +223,15 @@ def test_stop_answers_those_who_wait(start, port, hostile, figure):
     first = ctl_start(daemon, "reload")
     hostile.wait_held()
     hostile.plan("real")
-    sockets = len(descriptors(daemon.pid))
-    second = ctl_start(daemon, "reload")
-    wait_until(lambda: len(descriptors(daemon.pid)) > sockets, "the second one is connected")
-    assert get(daemon)["state"] == "reloading"  # and was read, since this came behind it
-    daemon.send(signal.SIGTERM)
-    answers = [ctl_end(first), ctl_end(second)]
+    with posted(daemon, "/v1/reload") as second:
+        daemon.send(signal.SIGTERM)
+        status, text = ctl_end(first)
+        assert status == EXIT["reverted"] and "the daemon stops" in text, text
+        status, outcome = second()
+        assert (status, outcome["verdict"], outcome["error"]) == (STATUS["rejected"], "rejected", "the daemon stops"), outcome
     hostile.open_gate()
     assert daemon.wait_exit() == 0
-    figure(f"{answers}")
-    assert [status for status, _ in answers] == [EXIT["reverted"], EXIT["rejected"]], answers
-    assert all("the daemon stops" in text for _, text in answers)
+    figure(f"{text!r}, {outcome}")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
@@ -919,29 +917,30 @@ def attack_on(daemon, way, slow):
 @pytest.mark.parametrize("way, slow", [("tcp", 1000), ("tcp", 20), pytest.param("another user", 1000, marks=as_root)])
 def test_hostile_clients_hold_up_nobody(start, port, elsewhere, many_files, figure, way, slow):
     """A thousand are more than are let in; with twenty there is room for those who send without end. What they cost the machine they
-    cost wherever they go: so a reload is compared with one while they besiege another daemon."""
+    cost wherever they go: so all is compared with the same while they besiege another daemon."""
     def text(at):
         return config(at, control={"mode": "0666"}, metrics=f"127.0.0.1:{free_port()}", restart={"delay": 0.01, "max_delay": 0.05})
+
+    def measure():
+        return reload_ms(daemon, times), status_ms(daemon, times), respawn_ms(daemon)
     daemon, other = start(text(port)), start(text(free_port()), within=elsewhere)
     times = scaled(20, 5)
     held, memory = sorted(descriptors(daemon.pid).values()), private_kb(daemon.pid)
-    with attack_on(other, way, slow), Load(port):
-        quiet = reload_ms(daemon, times)
+    with attack_on(other, way, slow):
+        quiet = measure()
     with attack_on(daemon, way, slow) as attack:
-        with Load(port) as load:
-            slowest = status_ms(daemon, times)
-            busy = reload_ms(daemon, times)
-            seen = load.result()
+        busy = measure()
         left = drip_all(attack.slow)
-        respawn = respawn_ms(daemon)
+        with Load(port) as load:
+            assert daemon.reload().word == "applied"
+            seen = load.result()
         most = private_kb(daemon.pid)
-    figure(f"{len(attack.slow)} slow ones ({left} left), {[n // 1000 for n in attack.counts]} kB of flood, heads, garbage: status "
-           f"{slowest:.1f} ms at most, reload {quiet:.0f} ms while they are elsewhere, {busy:.0f} ms here, respawn {respawn:.1f} ms, "
-           f"{memory} -> {most} kB; {load_text(seen)}")
+    figure(f"{len(attack.slow)} slow ones ({left} left), {[n // 1000 for n in attack.counts]} kB of flood, heads, garbage; "
+           f"while they are elsewhere -> here: {comparison(quiet, busy)}, {memory} -> {most} kB; {load_text(seen)}")
     assert_no_failure(seen)
     assert len(attack.slow) == slow and all(attack.counts[:2])
     if LOAD >= 1:
-        assert slowest < 1000 and respawn < 1000 and busy < quiet * 3 + 100
+        check_comparison(quiet, busy)
     if not harness.is_sanitized():
         assert most - memory < 16 * 1024
     wait_until(lambda: sorted(descriptors(daemon.pid).values()) == held, "all descriptors are back", timeout=harness.DEADLINE * 2)
@@ -953,6 +952,17 @@ def respawn_ms(daemon, slot=1):
     os.kill(old, signal.SIGKILL)
     daemon.wait_line(rf"worker {slot} gen \d+ pid (?!{old}:)\d+: starting -> ready", since=since)
     return (time.monotonic() - began) * 1000
+
+
+def comparison(quiet, busy):
+    """Of a reload, a status at most, and a respawn."""
+    return ", ".join(f"{what} {before:.1f} -> {now:.1f} ms" for what, before, now in zip(("reload", "status", "respawn"), quiet, busy))
+
+
+def check_comparison(quiet, busy):
+    """Side by side, since a machine may be slow."""
+    for before, now, more in zip(quiet, busy, (300, 1000, 1000)):
+        assert now < before * 10 + more, comparison(quiet, busy)
 
 
 def status_ms(daemon, times):
@@ -991,13 +1001,12 @@ def test_greedy_readers_hold_up_nobody(start, port, elsewhere, figure, path):
         busy = measure()
         processor = (cpu_ticks(daemon.pid) - ticks) / (time.monotonic() - began)
         seen = [load.result() for load in readers]
-    figure(f"{seen[0]['ok_per_s']:.0f} + {seen[1]['ok_per_s']:.0f} answers/s; while they are elsewhere -> here: reload "
-           f"{quiet[0]:.0f} -> {busy[0]:.0f} ms, status {quiet[1]:.1f} -> {busy[1]:.1f} ms at most, "
-           f"respawn {quiet[2]:.1f} -> {busy[2]:.1f} ms, {processor:.0f} % of a processor")
+    figure(f"{seen[0]['ok_per_s']:.0f} + {seen[1]['ok_per_s']:.0f} answers/s; while they are elsewhere -> here: "
+           f"{comparison(quiet, busy)}, {processor:.0f} % of a processor")
     for each in seen:
         assert_no_failure(each)
     if LOAD >= 1:
-        assert busy[1] < 1000 and busy[2] < 1000 and busy[0] < quiet[0] * 3 + 100
+        check_comparison(quiet, busy)
 
 
 def raw(daemon, data, half_open=True):

@@ -14,6 +14,7 @@ from harness import (PYTHON, TOP, Client, Load, assert_no_failure, children_of, 
                      wait_gone, wait_until)
 
 ROLL = {"ready_timeout": 1}
+ROLL_OF_TALKERS = {"ready_timeout": 5}  # who has to say something in that time
 
 
 class Hosted:
@@ -174,10 +175,11 @@ BAD = {
     ("pipe", "stop_itself", r"was not ready in time$"),
 ])
 def test_reverted_and_why(start, port, hosted, figure, way, plan, what):
+    roll = ROLL_OF_TALKERS if "not ready in time" in what else None
     daemon = start(hosted.config(**WAYS[way]))
     old = daemon.pids()
     with Load(port) as load:
-        verdict = daemon.reload(hosted.config(plan, roll=ROLL if "in time" in what else None, **WAYS[way]))
+        verdict = daemon.reload(hosted.config(plan, roll=roll, **WAYS[way]))
         seen = load.result()
     figure(f"{verdict}; {load_text(seen)}")
     assert verdict.word == "reverted" and re.search(what, verdict.text.split(";")[0]), verdict
@@ -367,7 +369,7 @@ def notify_address(pid):
 def test_spoofed_notification(start, hosted):
     """Somebody else says that it is ready: it is not, and the verdict says so."""
     daemon = start(hosted.config(workers=1, **WAYS["notify"]))
-    daemon.write(hosted.config("never_ready", workers=1, roll=ROLL, **WAYS["notify"]))
+    daemon.write(hosted.config("never_ready", workers=1, roll=ROLL_OF_TALKERS, **WAYS["notify"]))
     since = daemon.mark()
     daemon.hup()
     pid = int(daemon.wait_line(r"worker 0 gen 2 pid (\d+)\| waiting", since=since)[1])
@@ -428,9 +430,9 @@ def test_stops_by_itself(start, hosted):
 
 
 def test_more_time_to_start(start, hosted):
-    """It takes three times roll.ready_timeout, and says so in time; but not for ever."""
+    """It takes longer than roll.ready_timeout, and says so in time; but not for ever."""
     daemon = start(hosted.config(workers=1, **WAYS["notify"]))
-    assert daemon.reload(hosted.config("extend", workers=1, roll={"ready_timeout": 0.6}, **WAYS["notify"])).word == "applied"
+    assert daemon.reload(hosted.config("extend", workers=1, roll={"ready_timeout": 2}, **WAYS["notify"])).word == "applied"
     verdict = daemon.reload(hosted.config("extend", workers=1, roll={"ready_timeout": 0.1}, **WAYS["notify"]))
     assert verdict.word == "reverted" and "was not ready in time" in verdict.text
 
