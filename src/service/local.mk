@@ -17,7 +17,7 @@ src_libservice_a_SOURCES = \
 	src/service/proxy/options.c src/service/proxy/options.h \
 	src/service/proxy/pipes.c src/service/proxy/pipes.h \
 	src/service/proxy/probe.c src/service/proxy/probe.h \
-	src/service/proxy/proxy.c \
+	src/service/proxy/proxy.c src/service/proxy/proxy.h \
 	src/service/proxy/proxy_protocol.c src/service/proxy/proxy_protocol.h \
 	src/service/proxy/relay.c src/service/proxy/relay.h \
 	src/service/proxy/relay_state.c src/service/proxy/relay_state.h \

@@ -4,9 +4,9 @@
 #include "service/proxy/relay.h"
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "service/proxy/connect.h"
-#include "service/proxy/dial.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -190,6 +190,33 @@ relay_close(struct relay *relay, bool abort, bool cut)
 	relay_free(relay);
 }
 
+static enum relay_input
+dial(struct relay *relay)
+{
+	struct upstream *upstream;
+	int fd;
+	enum relay_input input = dial_next(relay->dialing, &relay->up, &upstream, &fd);
+
+	if (upstream)
+		relay_attach(relay, upstream, fd);
+	return input;
+}
+
+/* Its upstream has accepted, or not, and is left then: 0, or negative errno. */
+static enum relay_input
+dialed(struct relay *relay, int result)
+{
+	enum relay_input input = dial_result(relay->dialing, &relay->up, relay->upstream, result);
+	int fd = relay_end_fd(&relay->server);
+
+	if (result < 0) {
+		upstream_release(relay->upstream);
+		relay_attach(relay, NULL, -1);
+		fd_close(&fd);
+	}
+	return input;
+}
+
 /* What a state begins with. The next input, RELAY_INPUTS when there is none yet. */
 static enum relay_input
 enter_state(struct relay *relay)
@@ -199,7 +226,7 @@ enter_state(struct relay *relay)
 
 	switch (relay->state) {
 	case RELAY_CHOOSING:
-		return dial_next(relay);
+		return dial(relay);
 	case RELAY_WAITING:
 		if (relay->dialing->patience_us == 0)
 			relay->dialing->patience_us = clock_now_us() + timeout_us;
@@ -347,11 +374,11 @@ on_client(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	if (what & EV_TIMEOUT) {
 		if (relay->state == RELAY_NEW)
-			relay_input(relay, dial_begin(relay));
+			relay_input(relay, dial_begin(relay->dialing));
 		else
 			relay_close(relay, false, true);
 	} else if (relay->state == RELAY_GREETING) {
-		relay_input(relay, dial_read_greeting(relay));
+		relay_input(relay, dial_read_greeting(relay->dialing, &relay->up));
 	} else {
 		relay_serve(relay, &relay->client, &relay->up, &relay->down, what);
 	}
@@ -364,7 +391,7 @@ on_server(evutil_socket_t fd, short what, void *arg)
 	struct relay *relay = arg;
 
 	if (relay->state == RELAY_CONNECTING)
-		relay_input(relay, dial_result(relay, connect_result(fd, relay->upstream->may_meet_itself)));
+		relay_input(relay, dialed(relay, connect_result(fd, relay->upstream->may_meet_itself)));
 	else
 		relay_serve(relay, &relay->server, &relay->down, &relay->up, what);
 }
@@ -382,7 +409,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	if (at_us > now_us && await_deadline(relay) == 0)
 		return;
 	if (relay->state == RELAY_CONNECTING)
-		relay_input(relay, dial_result(relay, -ETIMEDOUT));
+		relay_input(relay, dialed(relay, -ETIMEDOUT));
 	else if (removed_us > 0 && at_us == removed_us + relay->proxy->options.drain_removed_us)
 		relay_close(relay, false, true);
 	else
@@ -409,7 +436,7 @@ relay_new(struct proxy *proxy, int fd, enum relay_state state)
 		return NULL;
 	}
 	if (relay->dialing)
-		relay->dialing->relay = relay;
+		*relay->dialing = (struct dialing){ .proxy = proxy, .relay = relay, .fd = fd };
 	relay_attach(relay, NULL, -1);
 	return relay;
 }

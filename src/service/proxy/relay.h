@@ -4,12 +4,8 @@
 #ifndef SERVICE_PROXY_RELAY_H
 #define SERVICE_PROXY_RELAY_H
 
-#include "service/proxy/flow.h"
-#include "service/proxy/later.h"
-#include "service/proxy/proxy_protocol.h"
-#include "service/proxy/relay_state.h"
-#include "service/proxy/upstream.h"
-#include "service/service.h"
+#include "service/proxy/dial.h"
+#include "service/proxy/proxy.h"
 
 #include <event2/event_struct.h>
 
@@ -18,18 +14,6 @@
 
 /* With so many sends to its upstream a connection is no short one, and small messages must not wait for each other. */
 #define RELAY_PROMPT_SENDS 2
-
-/* What only a connection has that is not relayed yet. */
-struct dialing {
-	TAILQ_ENTRY(dialing) entry; /* among those that wait, if it does */
-	struct relay *relay;
-	bool is_waiting;
-	uint64_t patience_us;       /* WAITING: until then; 0: it has not waited yet */
-	uint64_t tried;             /* a bit for each upstream that has refused it, see upstream_bit */
-	unsigned tries;             /* how often an upstream has refused it */
-	size_t more_addresses;      /* of the present upstream, not tried yet */
-	struct proxy_header client; /* as far as it matters: to be sent, or to choose by */
-};
 
 /* One of the two sockets. */
 struct relay_end {
@@ -50,22 +34,6 @@ struct relay {
 	struct event *timer;                 /* NULL: none was needed yet */
 	uint64_t deadline_us;                /* of the state, where it has one; clock_now_us */
 	uint64_t active_us;                  /* when bytes were last read, if there is an idle_timeout */
-};
-
-TAILQ_HEAD(dialing_list, dialing);
-
-/* The service. */
-struct proxy {
-	struct service_host *host;
-	struct proxy_options options;
-	struct upstreams upstreams;
-	struct dialing_list waiting;
-	struct event *retry;       /* pending: somebody waits */
-	uint64_t exhausted_us;     /* when it was last said that there are no descriptors */
-	struct resolver *resolver; /* NULL: there are no names */
-	struct probe *probes;
-	struct later keepalive, watch;
-	struct flow_kit kit;
 };
 
 /* One in this state, frozen, that has the client's descriptor and what dialing needs. NULL: no memory. */
