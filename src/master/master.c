@@ -309,7 +309,7 @@ on_empty(struct pool *pool, void *arg)
 	struct master *m = arg;
 
 	(void)pool;
-	stray_reap_adopted(is_worker, m->pool, true);
+	stray_kill_adopted(is_worker, m->pool);
 	log_event(LOG_NOTICE, EVENT_DAEMON_STOPPED, NULL, "stopped");
 	event_base_loopexit(m->base, &timeout);
 	if (m->extension)
@@ -465,7 +465,7 @@ static void
 on_chld(struct master *m, const char *name)
 {
 	(void)name;
-	stray_reap_adopted(is_worker, m->pool, false);
+	stray_reap_adopted(is_worker, m->pool);
 }
 
 static void

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
+#include <time.h>
 
 struct stray {
 	LIST_ENTRY(stray) entry;
@@ -62,11 +63,13 @@ open_children(void)
 	return fopen(path, "re");
 }
 
-void
-stray_reap_adopted(bool (*is_known)(pid_t pid, void *arg), void *arg, bool also_kill)
+/* One look at them. How many are there yet. */
+static size_t
+look_at_adopted(bool (*is_known)(pid_t pid, void *arg), void *arg, bool also_kill)
 {
 	cleanup_file FILE *children = open_children();
 	pid_t session = getsid(0);
+	size_t left = 0;
 	int pid;
 
 	while (children && fscanf(children, "%d", &pid) == 1) {
@@ -77,7 +80,29 @@ stray_reap_adopted(bool (*is_known)(pid_t pid, void *arg), void *arg, bool also_
 			continue;
 		if (also_kill)
 			kill(pid, SIGKILL);
-		waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG);
+		left += waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG) == 0 && info.si_pid == 0;
+	}
+	return left;
+}
+
+void
+stray_reap_adopted(bool (*is_known)(pid_t pid, void *arg), void *arg)
+{
+	(void)look_at_adopted(is_known, arg, false);
+}
+
+void
+stray_kill_adopted(bool (*is_known)(pid_t pid, void *arg), void *arg)
+{
+	const struct timespec pause = { .tv_nsec = US_PER_MS * 1000 };
+	uint64_t end_us = clock_now_us() + STRAY_KILL_TIMEOUT_US;
+	size_t before = 1, left;
+
+	/* Twice nobody: what the last one left behind has come by then. */
+	while (((left = look_at_adopted(is_known, arg, true)) > 0 || before > 0) && clock_now_us() < end_us) {
+		before = left;
+		if (left > 0)
+			nanosleep(&pause, NULL);
 	}
 }
 

@@ -4,6 +4,8 @@
 #ifndef MASTER_STRAY_H
 #define MASTER_STRAY_H
 
+#include "base/clock.h"
+
 #include <event2/event.h>
 #include <stdbool.h>
 #include <sys/queue.h>
@@ -17,11 +19,15 @@ LIST_HEAD(stray_list, stray);
 void stray_find(
 	struct stray_list *list, struct event_base *base, bool (*is_known)(pid_t pid, void *arg), void *arg);
 
+/* Reaps those that the master was given when their parent, a hosted program, had ended before them: they are of another session. */
+void stray_reap_adopted(bool (*is_known)(pid_t pid, void *arg), void *arg);
+
 /*
- * Reaps those that the master was given when their parent, a hosted program, had ended before them: they are of another session. With
- * `kill` those that still live are ended.
+ * Ends those that still live, and the children that come to us as they end. Blocks until all have gone, but for STRAY_KILL_TIMEOUT_US at
+ * most: for a master that has nothing else to do.
  */
-void stray_reap_adopted(bool (*is_known)(pid_t pid, void *arg), void *arg, bool kill);
+#define STRAY_KILL_TIMEOUT_US (200 * US_PER_MS)
+void stray_kill_adopted(bool (*is_known)(pid_t pid, void *arg), void *arg);
 
 /* Forgets them. */
 void stray_done(struct stray_list *list);

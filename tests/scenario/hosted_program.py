@@ -141,21 +141,21 @@ def deaf():
 
 
 def children(path):
-    """One in its group, one in a session of its own, one whose parent ends at once: all would stay for ever."""
-    pids = []
+    """One in its group, one in a session of its own, and there one whose parent is that one: all would stay for ever."""
     reader, writer = os.pipe()
-    for leave in (False, True):
-        pid = os.fork()
-        if pid == 0:
-            if leave:
-                os.setsid()
-            os.write(writer, b"!")
-            while True:
-                signal.pause()
-        os.read(reader, 1)  # it is where it should be
-        pids.append(pid)
+    pids = []
+    with os.fdopen(reader, encoding="ascii") as lines:
+        for leave in (False, True):
+            if os.fork() == 0:
+                if leave:
+                    os.setsid()
+                    os.fork()
+                os.write(writer, b"%d\n" % os.getpid())  # it is where it should be
+                while True:
+                    signal.pause()
+            pids += [lines.readline().strip() for _ in range(2 if leave else 1)]
     with open(path + ".new", "w", encoding="ascii") as file:
-        file.write(" ".join(map(str, pids)))
+        file.write(" ".join(pids))
     os.rename(path + ".new", path)
     return True
 

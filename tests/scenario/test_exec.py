@@ -290,14 +290,15 @@ def test_ignores_sigterm(start, port, hosted):
 def test_children_end_with_it(start, hosted):
     """Those in its group at once; what has left it for a session of its own, at the latest with the daemon."""
     daemon = start(hosted.config("children", hosted.file("children"), workers=1))
-    inside, outside = map(int, hosted.read("children").split())
+    inside, *outside = map(int, hosted.read("children").split())
     worker = daemon.worker(0).pid
     daemon.kill_worker(0)
     daemon.wait_line(rf"pid {worker}: ready -> exited")
     wait_gone(inside)
-    assert is_alive(outside)
+    assert all(map(is_alive, outside))
     daemon.stop()
-    wait_gone(outside)
+    for pid in outside:
+        wait_gone(pid)
 
 
 def test_orphans_are_reaped(start, port, hosted):
@@ -420,7 +421,8 @@ def test_leaves_once_ready(start, port, hosted, figure):
         seen = load.result()
     figure(f"{verdict}; {load_text(seen)}")
     assert verdict.word == "reverted" and "exited with status 0" in verdict.text, verdict
-    assert_no_failure(seen)
+    # (how long they wait is how long the program takes to start)
+    assert seen["ok"] > 0 and seen["failed_total"] == 0 and seen["inflight_at_end"] == 0, load_text(seen)
 
 
 def test_stops_by_itself(start, hosted):
