@@ -19,7 +19,7 @@
 typedef const char *parse_fn(char *rest, struct message *ret);
 
 static parse_fn parse_nothing, parse_text, parse_hello, parse_stats, parse_drained, parse_drain, parse_outbox,
-	parse_upstream, parse_name, parse_recall;
+	parse_upstream, parse_name, parse_recall, parse_resolved, parse_resolve;
 
 static const struct {
 	const char *word;
@@ -34,11 +34,13 @@ static const struct {
 	[MESSAGE_DRAINED] = { "drained", MESSAGE_TO_MASTER, parse_drained },
 	[MESSAGE_FAILED] = { "failed", MESSAGE_TO_MASTER, parse_text },
 	[MESSAGE_UPSTREAM] = { "upstream", MESSAGE_TO_MASTER, parse_upstream },
+	[MESSAGE_RESOLVED] = { "resolved", MESSAGE_TO_MASTER, parse_resolved },
 	[MESSAGE_DRAIN] = { "drain", MESSAGE_TO_WORKER, parse_drain },
 	[MESSAGE_STOP] = { "stop", MESSAGE_TO_WORKER, parse_nothing },
 	[MESSAGE_DRAIN_UPSTREAM] = { "drain-upstream", MESSAGE_TO_WORKER, parse_name },
 	[MESSAGE_ENABLE_UPSTREAM] = { "enable-upstream", MESSAGE_TO_WORKER, parse_name },
 	[MESSAGE_RECALL_UPSTREAM] = { "recall-upstream", MESSAGE_TO_WORKER, parse_recall },
+	[MESSAGE_RESOLVE_UPSTREAM] = { "resolve-upstream", MESSAGE_TO_WORKER, parse_resolve },
 	[MESSAGE_OUTBOX] = { "outbox", MESSAGE_WITH_FD, parse_outbox },
 	[MESSAGE_INBOX] = { "inbox", MESSAGE_WITH_FD, parse_nothing },
 };
@@ -201,6 +203,33 @@ parse_recall(char *rest, struct message *ret)
 	return NULL;
 }
 
+/* Is it at least one, as far as that can be seen without knowing what they mean? */
+static bool
+are_addresses(const char *rest)
+{
+	return rest && *rest && *rest != ' ' && rest[strspn(rest, "0123456789abcdefABCDEF.: ")] == '\0';
+}
+
+static const char *
+parse_resolved(char *rest, struct message *ret)
+{
+	const char *number = next_word(&rest);
+
+	ret->addresses = rest;
+	if (!number || text_parse_u64(number, &ret->number) < 0 || ret->number >= COUNTERS_UPSTREAMS_MAX ||
+		!are_addresses(rest))
+		return "resolved takes a number and addresses";
+	return NULL;
+}
+
+static const char *
+parse_resolve(char *rest, struct message *ret)
+{
+	ret->text = next_word(&rest);
+	ret->addresses = rest;
+	return ret->text && are_addresses(rest) ? NULL : "resolve-upstream takes a name and addresses";
+}
+
 /* The words of the protocol, known and to come, are made of these. */
 static bool
 is_word(const char *word)
@@ -323,4 +352,16 @@ message_format_recall(char buf[static MESSAGE_MAX], const char *name, const stru
 {
 	return format_line(buf, "recall-upstream %s down=%d streak=%" PRIu64 " result=%" PRIu64, name,
 		health->is_down, health->streak, health->result_us);
+}
+
+size_t
+message_format_resolved(char buf[static MESSAGE_MAX], size_t number, const char *addresses)
+{
+	return format_line(buf, "resolved %zu %s", number, addresses);
+}
+
+size_t
+message_format_resolve(char buf[static MESSAGE_MAX], const char *name, const char *addresses)
+{
+	return format_line(buf, "resolve-upstream %s %s", name, addresses);
 }

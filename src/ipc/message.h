@@ -3,9 +3,9 @@
  * newline, so that a write is atomic. This is the whole protocol; doc/protocol.md says it byte by byte.
  *
  *	worker → master   hello 1 NAME VERSION · ready · alive · status TEXT · stats k=v … ·
- *	                  drained finished=N handed=N cut=N · failed TEXT · upstream N NAME
+ *	                  drained finished=N handed=N cut=N · failed TEXT · upstream N NAME · resolved N ADDRESS …
  *	master → worker   drain SECONDS · stop · drain-upstream NAME · enable-upstream NAME ·
- *	                  recall-upstream NAME down=N streak=N result=N
+ *	                  recall-upstream NAME down=N streak=N result=N · resolve-upstream NAME ADDRESS …
  *
  * and, with a descriptor each, one to a packet on the handoff channel:
  *
@@ -32,11 +32,13 @@ enum message_type {
 	MESSAGE_DRAINED,
 	MESSAGE_FAILED,
 	MESSAGE_UPSTREAM,
+	MESSAGE_RESOLVED,
 	MESSAGE_DRAIN,
 	MESSAGE_STOP,
 	MESSAGE_DRAIN_UPSTREAM,
 	MESSAGE_ENABLE_UPSTREAM,
 	MESSAGE_RECALL_UPSTREAM,
+	MESSAGE_RESOLVE_UPSTREAM,
 	MESSAGE_OUTBOX,
 	MESSAGE_INBOX,
 	MESSAGE_TYPES
@@ -54,8 +56,9 @@ enum message_direction {
 struct message {
 	enum message_type type;
 	const char *text; /* status, failed: the rest of the line; unknown: the whole line; stats: its pairs;
-			  upstream, drain-upstream, enable-upstream, recall-upstream: the name */
-	uint64_t number;  /* upstream: which of the blocks of the counter page is its own */
+			  upstream, drain-upstream, enable-upstream, recall-upstream, resolve-upstream: the name */
+	const char *addresses; /* resolved, resolve-upstream: numeric ones, with a blank between them */
+	uint64_t number;       /* upstream, resolved: which of the blocks of the counter page is its own */
 	struct {
 		uint64_t version;
 		const char *name;
@@ -95,6 +98,8 @@ size_t message_format_drained(char buf[static MESSAGE_MAX], uint64_t finished, u
 size_t message_format_drain(char buf[static MESSAGE_MAX], uint64_t drain_us);
 /* drain-upstream, enable-upstream: message_format_text */
 size_t message_format_upstream(char buf[static MESSAGE_MAX], size_t number, const char *name);
+size_t message_format_resolved(char buf[static MESSAGE_MAX], size_t number, const char *addresses);
+size_t message_format_resolve(char buf[static MESSAGE_MAX], const char *name, const char *addresses);
 size_t message_format_recall(
 	char buf[static MESSAGE_MAX], const char *name, const struct upstream_health *health);
 size_t message_format_outbox(char buf[static MESSAGE_MAX], uint64_t share);

@@ -21,6 +21,7 @@ upstream_records_done(struct upstream_records *records)
 	while ((record = TAILQ_FIRST(&records->list))) {
 		TAILQ_REMOVE(&records->list, record, entry);
 		free(record->name);
+		free(record->addresses);
 		free(record);
 	}
 	records->n = 0;

@@ -18,6 +18,7 @@
 struct upstream_record {
 	TAILQ_ENTRY(upstream_record) entry;
 	char *name;
+	char *addresses; /* what its name means, as the workers tell each other; NULL: nobody has said */
 	bool is_drained;
 	uint64_t gone[UPSTREAM_COUNTERS]; /* what the workers that have gone had counted */
 	struct upstream_health last;      /* what a worker that was lost had found out */

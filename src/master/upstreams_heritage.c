@@ -9,6 +9,7 @@
 
 static const struct heritage_field fields[] = {
 	HERITAGE_STRING(struct upstream_record, name),
+	HERITAGE_STRING(struct upstream_record, addresses),
 	HERITAGE_BOOL(struct upstream_record, is_drained),
 	HERITAGE_NUMBERS(struct upstream_record, gone),
 	HERITAGE_BOOL(struct upstream_record, last.is_down),
@@ -32,18 +33,19 @@ static bool
 load_record(struct heritage *h, const json_t *json, struct upstream_records *records)
 {
 	struct upstream_record read = { .name = NULL }, *record;
-	cleanup_free char *name = NULL;
+	cleanup_free char *name = NULL, *addresses = NULL;
+	bool is_well = heritage_load(h, fields, json, &read);
 
-	if (!heritage_load(h, fields, json, &read)) {
-		free(read.name);
-		return false;
-	}
 	name = read.name;
+	addresses = read.addresses;
+	if (!is_well)
+		return false;
 	if (!name || upstream_records_find(records, name))
 		return heritage_refuse(h, "an upstream has no name, or that of another one");
 	record = upstream_records_get(records, name);
 	if (!record)
 		return heritage_refuse(h, "too many upstreams, or out of memory");
+	record->addresses = take_ptr(addresses);
 	record->is_drained = read.is_drained;
 	memcpy(record->gone, read.gone, sizeof(record->gone));
 	record->last = read.last;

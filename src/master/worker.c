@@ -243,6 +243,14 @@ worker_recall_upstream(
 	send_line(w, line, message_format_recall(line, record->name, health));
 }
 
+static void
+resolve_upstream(struct worker *w, const struct upstream_record *record)
+{
+	char line[MESSAGE_MAX];
+
+	send_line(w, line, message_format_resolve(line, record->name, record->addresses));
+}
+
 /*
  * Before it runs: so it has read this when it accepts its first connection. (If the pipe can't hold it all, orders matter more than
  * what it can find out by itself.)
@@ -260,6 +268,8 @@ tell_upstreams(struct worker *w)
 
 		if (health.result_us > 0)
 			worker_recall_upstream(w, record, &health);
+		if (record->addresses)
+			resolve_upstream(w, record);
 	}
 }
 
@@ -426,6 +436,18 @@ on_upstream(struct worker *w, const struct message *m)
 }
 
 static void
+on_resolved(struct worker *w, const struct message *m)
+{
+	struct upstream_record *record = w->upstream[m->number];
+	char *addresses = record ? strdup(m->addresses) : NULL;
+
+	if (!addresses)
+		return;
+	free(record->addresses);
+	record->addresses = addresses;
+}
+
+static void
 on_hello(struct worker *w, const struct message *m)
 {
 	char reason[80];
@@ -480,6 +502,7 @@ on_line(char *line, void *arg)
 		[MESSAGE_DRAINED] = on_drained,
 		[MESSAGE_FAILED] = on_failed,
 		[MESSAGE_UPSTREAM] = on_upstream,
+		[MESSAGE_RESOLVED] = on_resolved,
 	};
 	char raw[MESSAGE_MAX];
 	struct worker *w = arg;

@@ -64,6 +64,8 @@ struct service_host {
 	 * wants to know.
 	 */
 	void (*say_upstream)(struct service_host *host, size_t number, const char *name);
+	/* What that upstream's name means by now, as in resolve_upstream. NULL as well. */
+	void (*say_addresses)(struct service_host *host, size_t number, const char *addresses);
 };
 
 /* What a connection's record says of the service that it is of: another one, or another version, can't adopt it. */
@@ -103,6 +105,11 @@ struct service_ops {
 	 * successor of, as a rule. One that is not there is nothing wrong. NULL: the service has none.
 	 */
 	void (*recall_upstream)(void *service, const char *name, const struct upstream_health *health);
+	/*
+	 * What the name of that upstream meant when it was last resolved by any worker: numeric addresses, with a blank between them. NULL:
+	 * the service has none.
+	 */
+	void (*resolve_upstream)(void *service, const char *name, const char *addresses);
 	/* Frees what `start` made; there are no connections any more. */
 	void (*stop)(void *service);
 

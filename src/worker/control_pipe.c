@@ -51,6 +51,10 @@ take_message(struct control_pipe *pipe, const struct message *message)
 		if (pipe->handler->on_health)
 			pipe->handler->on_health(message->text, &message->health, pipe->arg);
 		break;
+	case MESSAGE_RESOLVE_UPSTREAM:
+		if (pipe->handler->on_addresses)
+			pipe->handler->on_addresses(message->text, message->addresses, pipe->arg);
+		break;
 	default:
 		if (!pipe->unknown_said)
 			log_notice("an unknown message on the control pipe is ignored: %s", message->text);

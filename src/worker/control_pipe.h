@@ -19,6 +19,8 @@ struct control_handler {
 	void (*on_upstream)(const char *name, bool is_drained, void *arg);
 	/* What other workers know of the upstream of that name. */
 	void (*on_health)(const char *name, const struct upstream_health *health, void *arg);
+	/* What the name of that upstream is known to mean: numeric addresses, with a blank between them. */
+	void (*on_addresses)(const char *name, const char *addresses, void *arg);
 	/*
 	 * The pipe has ended, or what came from it was no message: nothing will come from it any
 	 * more. Called at most once.

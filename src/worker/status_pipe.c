@@ -144,6 +144,14 @@ status_pipe_failed(struct status_pipe *pipe, const char *text)
 }
 
 void
+status_pipe_resolved(struct status_pipe *pipe, size_t number, const char *addresses)
+{
+	char line[MESSAGE_MAX];
+
+	send_or_keep(pipe, line, message_format_resolved(line, number, addresses));
+}
+
+void
 status_pipe_upstream(struct status_pipe *pipe, size_t number, const char *name)
 {
 	char line[MESSAGE_MAX];

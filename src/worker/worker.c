@@ -323,6 +323,15 @@ say_upstream(struct service_host *host, size_t number, const char *name)
 	status_pipe_upstream(w->status, number, name);
 }
 
+/* of service_host */
+static void
+say_addresses(struct service_host *host, size_t number, const char *addresses)
+{
+	struct worker *w = (struct worker *)host;
+
+	status_pipe_resolved(w->status, number, addresses);
+}
+
 /* of control_handler */
 static void
 on_upstream(const char *name, bool is_drained, void *arg)
@@ -341,6 +350,16 @@ on_health(const char *name, const struct upstream_health *health, void *arg)
 
 	if (w->service_ops->recall_upstream)
 		w->service_ops->recall_upstream(w->service, name, health);
+}
+
+/* of control_handler */
+static void
+on_addresses(const char *name, const char *addresses, void *arg)
+{
+	struct worker *w = arg;
+
+	if (w->service_ops->resolve_upstream)
+		w->service_ops->resolve_upstream(w->service, name, addresses);
 }
 
 /* ---- connections that come and go ---- */
@@ -595,6 +614,7 @@ open_parts(struct worker *w)
 		.on_stop = on_stop,
 		.on_upstream = on_upstream,
 		.on_health = on_health,
+		.on_addresses = on_addresses,
 		.on_end = on_master_gone,
 	};
 
@@ -665,7 +685,10 @@ int
 worker_run(const char *version)
 {
 	struct worker w = {
-		.host = { .ended = on_ended, .movable = on_movable, .say_upstream = say_upstream },
+		.host = { .ended = on_ended,
+			.movable = on_movable,
+			.say_upstream = say_upstream,
+			.say_addresses = say_addresses },
 		.inherited = INHERITANCE_NONE,
 	};
 	int status;

@@ -564,6 +564,132 @@ def test_what_is_no_header_is_refused(start, port, backend):
         backend.listener.accept()
 
 
+# -- timing -----------------------------------------------------------------------------------------------------------
+
+def test_a_header_in_any_two_pieces(start, port, backend):
+    """Wherever it is cut, with or without what follows it, and with a reload between the pieces."""
+    daemon = start(proxy(port, backend.port, workers=1, proxy_protocol={"accept": True}))
+    two = b"\r\n\r\n\0\r\nQUIT\n" + struct.pack("!BBH4s4sHH", 0x21, 0x11, 12, b"\1\2\3\4", b"\5\6\7\10", 1, 2)
+    for header in (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", two):
+        whole = header + b"data"
+        clients = []
+        for cut in range(1, len(whole)):
+            clients.append((Client(port).send(whole[:cut]), whole[cut:]))
+        wait_until(lambda: harness.proc_stat(daemon.pids()[0])[0] == "S", "it has nothing to do")
+        assert daemon.reload().cut == 0
+        for client, rest in clients:
+            client.send(rest).sock.shutdown(socket.SHUT_WR)
+        for _ in clients:
+            with backend.accept() as server:
+                assert receive(server, 100) == b"data"
+        for client, _ in clients:
+            client.close()
+
+
+@pytest.mark.parametrize("by_reset", [False, True])
+def test_an_upstream_that_closes_at_once(start, port, backend, by_reset):
+    """Each client hears of it, whoever comes first, and gets what was said."""
+    daemon = start(proxy(port, backend.port))
+    stop = threading.Event()
+
+    def serve():
+        backend.listener.settimeout(0.1)
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                sock, _ = backend.listener.accept()
+                if by_reset:
+                    reset(sock)
+                else:
+                    sock.sendall(b"bye")
+                    sock.close()
+    server = threading.Thread(target=serve)
+    server.start()
+    try:
+        for n in range(scaled(200, 20)):
+            if n % 20 == 10:
+                daemon.reload()
+            with Client(port) as client:
+                if by_reset:
+                    assert client.end() in ("reset", "closed")
+                else:
+                    assert client.receive(100) == b"bye"
+    finally:
+        stop.set()
+        server.join()
+
+
+def test_a_client_that_finishes_before_it_is_connected(start, port):
+    """What it has said, and that it has finished, arrive once there is a connection, whoever makes it; and it gets the answer."""
+    backend = Backend(backlog=1)
+    others = full_backlog(backend)
+    daemon = start(proxy(port, backend.port, workers=1, connect_timeout="60s", health={"timeout": "60s"}))
+    with Client(port) as client:
+        client.send(b"question").sock.shutdown(socket.SHUT_WR)
+        wait_until(lambda: connecting(backend.port, daemon), "it is being connected")
+        assert daemon.reload().handed_over == 1
+        for sock in others:
+            sock.close()
+        asked = b""
+        while not asked:  # those that were in the queue have gone
+            server = backend.accept()
+            with contextlib.suppress(ConnectionError):
+                asked = receive(server, 100)  # up to the end
+        assert asked == b"question"
+        server.sendall(b"answer")
+        server.close()
+        assert client.receive(100) == b"answer"
+    backend.close()
+
+
+def test_removed_upstreams_end_while_connections_move(start, port, backend, echo):
+    """Their time is up at any moment of a reload: all are cut, each once, and nothing else is."""
+    to = echo()
+    daemon = start(proxy(port, backend.port, workers=2))
+    clients = [Client(port) for _ in range(64)]
+    servers = [backend.accept() for _ in clients]
+    after = proxy(port, to, workers=2, drain_removed="400ms")
+    verdicts = [daemon.reload(after)]
+    with Load(port, mode="new", proto="echo", connections=2) as load:
+        others = [Client(port) for _ in range(8)]
+        ended = select.poll()
+        for server in servers:
+            ended.register(server, select.POLLIN)
+        end = time.monotonic() + harness.DEADLINE
+        while len(ended.poll(0)) < len(servers):
+            assert time.monotonic() < end
+            verdicts.append(daemon.reload(after))
+            assert verdicts[-1].word == "applied"
+        for client in clients:
+            assert client.end() == "closed"
+        for other in others:
+            assert other.send(b"still").receive(5) == b"still"
+        assert_no_failure(load.result())
+    wait_until(lambda: not any(u["connections"] for name, u in upstreams_of(daemon).items() if str(backend.port) in name), "none is left")
+    for sock in (*servers, *clients, *others):
+        sock.close()
+
+
+def test_upstreams_that_change_places(start, port, echo):
+    """What is counted, known and drained goes by their names."""
+    alive, drained, dead = echo(), echo(), free_port()
+    daemon = start(proxy(port, dead, drained, alive, workers=1, health={"interval": "1d"}))
+    find_down(daemon, port, dead, 1)
+    assert ctl(daemon, "upstream", "drain", f"127.0.0.1:{drained}")[0] == 0
+    wait_until(lambda: upstreams_of(daemon)[f"127.0.0.1:{drained}"]["state"] == "drained", "it is drained")
+    known = upstreams_of(daemon)
+    with Client(port) as client:
+        client.send(b"hello").receive(5)
+        for order in ((alive, dead, drained), (drained, alive, dead), (dead, drained, alive)):
+            assert daemon.reload(proxy(port, *order, workers=1, health={"interval": "1d"})).handed_over == 1
+            for _ in range(6):
+                ask(port)
+            client.send(b"still").receive(5)
+            now = upstreams_of(daemon)
+            assert now[f"127.0.0.1:{dead}"] == known[f"127.0.0.1:{dead}"]
+            assert now[f"127.0.0.1:{drained}"]["accepted"] == known[f"127.0.0.1:{drained}"]["accepted"]
+    assert now[f"127.0.0.1:{alive}"]["accepted"] == known[f"127.0.0.1:{alive}"]["accepted"] + 1 + 3 * 6
+
+
 # -- names ------------------------------------------------------------------------------------------------------------
 
 class NameServer:
@@ -575,6 +701,7 @@ class NameServer:
         self.sock.bind(("127.0.0.1", 0))
         self.port = self.sock.getsockname()[1]
         self.asked = 0
+        self.silent = False
         threading.Thread(target=self.serve, daemon=True).start()
 
     def serve(self):
@@ -584,6 +711,8 @@ class NameServer:
             except OSError:
                 return
             self.asked += 1
+            if self.silent:
+                continue
             end = data.index(b"\0", 12) + 5
             question, kind = data[12:end], struct.unpack(">H", data[end - 4:end - 2])[0]
             address, answers = self.address, b""
@@ -591,6 +720,10 @@ class NameServer:
                 answers = b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 1, 4) + socket.inet_aton(address)
             flags = 0x8180 if address else 0x8183
             self.sock.sendto(data[:2] + struct.pack(">HHHHH", flags, 1, bool(answers), 0, 0) + question + answers, client)
+
+    def silence(self):
+        """Nobody answers any more, nor says that nobody does."""
+        self.silent = True
 
     def close(self):
         self.sock.close()
@@ -640,6 +773,33 @@ def test_hosts_of_the_system(start, port, backend):
     with Client(port) as client, backend.accept() as server:
         server.sendall(b"x")
         assert client.receive(1) == b"x"
+
+
+def test_a_name_server_that_falls_silent(start, port):
+    """Workers that begin meanwhile go on with what is known: also one that follows a killed one, and after another image has taken over."""
+    names, backend = NameServer("127.0.0.1"), Backend()
+    daemon = start(proxy(port, {"address": "backend.test", "port": backend.port}, workers=1, resolver=f"127.0.0.1:{names.port}",
+                         connect_timeout="500ms"))
+
+    def is_served():
+        with Client(port) as client, backend.accept() as server:
+            server.sendall(b"x")
+            return client.receive(1) == b"x"
+    assert is_served()
+    names.silence()
+    for _ in range(3):
+        assert daemon.reload().word == "applied"
+        assert is_served()
+    since = daemon.mark()
+    os.kill(daemon.pids()[0], signal.SIGKILL)
+    daemon.wait_line("starting -> ready", since=since)
+    assert is_served()
+    daemon.send(signal.SIGUSR2)
+    assert not daemon.wait_line(harness.REEXEC_LINE, since=since)[2]
+    daemon.reload()
+    assert is_served()
+    names.close()
+    backend.close()
 
 
 # -- real sessions -----------------------------------------------------------------------------------------------------

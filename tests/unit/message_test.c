@@ -87,6 +87,15 @@ static const struct row rows[] = {
 	{ "recall-upstream a:1", MESSAGE_TO_WORKER, -EBADMSG, 0 },
 	{ "recall-upstream", MESSAGE_TO_WORKER, -EBADMSG, 0 },
 	{ "recall-upstream a:1 down=1 streak=0 result=5", MESSAGE_TO_MASTER, -EBADMSG, 0 },
+	{ "resolved 0 192.0.2.1 2001:db8::1", MESSAGE_TO_MASTER, 0, MESSAGE_RESOLVED },
+	{ "resolved 48 192.0.2.1", MESSAGE_TO_MASTER, -EBADMSG, 0 },
+	{ "resolved 0", MESSAGE_TO_MASTER, -EBADMSG, 0 },
+	{ "resolved 0 ", MESSAGE_TO_MASTER, -EBADMSG, 0 },
+	{ "resolved 0 localhost", MESSAGE_TO_MASTER, -EBADMSG, 0 },
+	{ "resolved 0 192.0.2.1", MESSAGE_TO_WORKER, -EBADMSG, 0 },
+	{ "resolve-upstream a:1 192.0.2.1 ::1", MESSAGE_TO_WORKER, 0, MESSAGE_RESOLVE_UPSTREAM },
+	{ "resolve-upstream a:1", MESSAGE_TO_WORKER, -EBADMSG, 0 },
+	{ "resolve-upstream", MESSAGE_TO_WORKER, -EBADMSG, 0 },
 	{ "frobnicate", MESSAGE_TO_WORKER, 0, MESSAGE_UNKNOWN },
 	{ "frobnicate 1 b=2 \xc3\xa4", MESSAGE_TO_MASTER, 0, MESSAGE_UNKNOWN },
 	{ "x-new_1", MESSAGE_TO_MASTER, 0, MESSAGE_UNKNOWN },
@@ -164,6 +173,14 @@ what_is_formatted_is_read(void **state)
 		read_back(line, message_format_text(line, MESSAGE_DRAIN_UPSTREAM, "a:1"), MESSAGE_TO_WORKER);
 	assert_int_equal(message.type, MESSAGE_DRAIN_UPSTREAM);
 	assert_string_equal(message.text, "a:1");
+
+	message = read_back(line, message_format_resolved(line, 3, "192.0.2.1 ::1"), MESSAGE_TO_MASTER);
+	assert_int_equal(message.number, 3);
+	assert_string_equal(message.addresses, "192.0.2.1 ::1");
+
+	message = read_back(line, message_format_resolve(line, "a:1", "192.0.2.1 ::1"), MESSAGE_TO_WORKER);
+	assert_string_equal(message.text, "a:1");
+	assert_string_equal(message.addresses, "192.0.2.1 ::1");
 
 	message = read_back(line,
 		message_format_recall(line, "a:1",

@@ -33,6 +33,17 @@ address_parse(struct address *ret, const char *text, uint16_t port)
 }
 
 void
+address_text(char ret[static ADDRESS_TEXT], const struct address *address)
+{
+	const void *host = address->any.sa_family == AF_INET ? (const void *)&address->in.sin_addr
+	                                                     : (const void *)&address->in6.sin6_addr;
+
+	ret[0] = '\0';
+	if (address_is_inet(address))
+		inet_ntop(address->any.sa_family, host, ret, ADDRESS_TEXT);
+}
+
+void
 address_of_path(struct address *ret, const char *path)
 {
 	const size_t len = strlen(path);

@@ -23,6 +23,10 @@ struct address {
 /* A numeric IPv4 or IPv6 address, without brackets. 0 with *ret, or -EINVAL. */
 int address_parse(struct address *ret, const char *text, uint16_t port);
 
+/* The address without the port, if it's IPv4 or IPv6; else "". */
+#define ADDRESS_TEXT INET6_ADDRSTRLEN
+void address_text(char ret[static ADDRESS_TEXT], const struct address *address);
+
 /* A UNIX socket; `path` fits, see ADDRESS_PATH_MAX. */
 #define ADDRESS_PATH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
 void address_of_path(struct address *ret, const char *path);

@@ -49,9 +49,16 @@ on_retry(evutil_socket_t fd, short what, void *arg)
 
 /* of resolver_new */
 static void
-on_news(void *arg)
+on_news(struct upstream *upstream, bool has_changed, void *arg)
 {
-	relay_wake_waiting(arg);
+	struct proxy *proxy = arg;
+	char addresses[RESOLVE_TEXT];
+
+	if (has_changed && proxy->host->say_addresses) {
+		resolve_text(addresses, upstream);
+		proxy->host->say_addresses(proxy->host, (size_t)(upstream - proxy->upstreams.all), addresses);
+	}
+	relay_wake_waiting(proxy);
 }
 
 static void
@@ -149,6 +156,18 @@ proxy_recall_upstream(void *service, const char *name, const struct upstream_hea
 		probes_resume(proxy->probes, upstream);
 }
 
+static void
+proxy_resolve_upstream(void *service, const char *name, const char *addresses)
+{
+	struct proxy *proxy = service;
+	struct upstream *upstream = upstreams_find(&proxy->upstreams, name, strlen(name));
+
+	if (!upstream)
+		return;
+	resolve_recall(upstream, addresses);
+	relay_wake_waiting(proxy);
+}
+
 static int
 proxy_accept(void *service, int fd, struct service_connection **ret)
 {
@@ -179,6 +198,7 @@ service_proxy(void)
 		.cut = proxy_cut,
 		.drain_upstream = proxy_drain_upstream,
 		.recall_upstream = proxy_recall_upstream,
+		.resolve_upstream = proxy_resolve_upstream,
 		.stop = proxy_stop,
 		.handoff_version = DESCRIPTION_VERSION,
 		.freeze = proxy_freeze,

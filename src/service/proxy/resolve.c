@@ -3,6 +3,7 @@
  */
 #include "service/proxy/resolve.h"
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -43,7 +44,7 @@ struct resolver {
 	struct event *timeout; /* of queries under way */
 	struct name *names;
 	size_t n;
-	void (*on_news)(void *arg);
+	resolve_news_fn *on_news;
 	void *arg;
 	bool is_closing;
 };
@@ -188,6 +189,7 @@ on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *info)
 	struct upstream *upstream = name->upstream;
 	struct address address[UPSTREAM_ADDRESSES_MAX];
 	uint64_t valid_us = 0;
+	bool changed = false;
 	size_t n = 0;
 
 	(void)timeouts;
@@ -202,14 +204,15 @@ on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *info)
 		note_failure(name, ares_strerror(status == ARES_SUCCESS ? ARES_ENODATA : status));
 	} else {
 		name->has_failed = false;
-		if (!are_same(upstream, address, n)) {
+		changed = !are_same(upstream, address, n);
+		if (changed) {
 			log_info("proxy: upstream %s: its name means %zu address%s now", upstream->name, n,
 				n > 1 ? "es" : "");
 			upstream_set_addresses(upstream, address, n);
 		}
 		ask_again(name, valid_us);
 	}
-	name->resolver->on_news(name->resolver->arg);
+	name->resolver->on_news(upstream, changed, name->resolver->arg);
 }
 
 /* event: it is time to ask (again) */
@@ -226,6 +229,39 @@ on_again(evutil_socket_t fd, short what, void *arg)
 	ares_getaddrinfo(
 		name->resolver->channel, name->upstream->options->address, NULL, &hints, on_answer, name);
 	set_timeout(name->resolver);
+}
+
+/* ---- what workers tell each other ---- */
+
+void
+resolve_recall(struct upstream *upstream, const char *addresses)
+{
+	cleanup_free char *copy = strdup(addresses);
+	struct address address[UPSTREAM_ADDRESSES_MAX];
+	char *rest = copy, *word;
+	size_t n = 0;
+
+	if (upstream->n_addresses > 0)
+		return;
+	while (n < UPSTREAM_ADDRESSES_MAX && (word = strsep(&rest, " ")))
+		if (address_parse(&address[n], word, (uint16_t)upstream->options->port) == 0)
+			n++;
+	if (n > 0)
+		upstream_set_addresses(upstream, address, n);
+}
+
+void
+resolve_text(char ret[static RESOLVE_TEXT], const struct upstream *upstream)
+{
+	size_t len = 0;
+
+	ret[0] = '\0';
+	for (size_t i = 0; i < upstream->n_addresses; i++) {
+		if (i > 0)
+			ret[len++] = ' ';
+		address_text(ret + len, &upstream->address[i]);
+		len += strlen(ret + len);
+	}
 }
 
 /* ---- life ---- */
@@ -292,7 +328,7 @@ are_any_names(const struct upstreams *upstreams)
 }
 
 int
-resolver_new(struct event_base *base, struct upstreams *upstreams, void (*on_news)(void *arg), void *arg,
+resolver_new(struct event_base *base, struct upstreams *upstreams, resolve_news_fn *on_news, void *arg,
 	struct resolver **ret)
 {
 	struct resolver *resolver;
