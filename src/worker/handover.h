@@ -26,7 +26,7 @@
  * How long connections may wait at a time while others are handed over. Long enough that a thousand busy ones, which are
  * better served when they are all over there, are interrupted a few times only.
  */
-#define HANDOVER_SLICE_US (4 * US_PER_MS)
+#define HANDOVER_SLICE_US (8 * US_PER_MS)
 
 struct handover_handler {
 	/*
