@@ -35,4 +35,10 @@ src_libmaster_a_SOURCES = \
 	src/master/unix_socket.c src/master/unix_socket.h \
 	src/master/wish.c src/master/wish.h \
 	src/master/worker.c src/master/worker.h \
-	src/master/worker_state.c src/master/worker_state.h
+	src/master/worker_heritage.c \
+	src/master/worker_orders.c src/master/worker_orders.h \
+	src/master/worker_start.c \
+	src/master/worker_state.c src/master/worker_state.h \
+	src/master/worker_step.h \
+	src/master/worker_watch.c src/master/worker_watch.h \
+	src/master/worker_words.c src/master/worker_words.h
