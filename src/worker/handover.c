@@ -9,7 +9,9 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- states ---- */
 
@@ -171,7 +173,7 @@ handover_add_outbox(struct handover *h, int fd, uint64_t share)
 	struct outbox *o = NULL;
 
 	if (h->identity.version > 0)
-		o = outbox_new(h->base, h->priority, &h->slice, fd, share, &handler, h);
+		o = outbox_new(h->base, &h->rush, fd, share, &handler, h);
 	if (!o) {
 		fd_close(&fd);
 		return;
@@ -266,7 +268,7 @@ handover_add_inbox(struct handover *h, int fd)
 	static const struct inbox_handler handler = {
 		.adopt = adopt, .on_adopted = on_adopted, .on_lost = on_lost, .on_end = on_inbox_end
 	};
-	struct inbox *inbox = h->begun ? NULL : inbox_new(h->base, h->priority, &h->slice, fd, &handler, h);
+	struct inbox *inbox = h->begun ? NULL : inbox_new(h->base, &h->rush, fd, &handler, h);
 
 	if (inbox)
 		TAILQ_INSERT_TAIL(&h->inboxes, inbox, entry);
@@ -285,14 +287,15 @@ close_inboxes(struct handover *h)
 
 /* ---- what the worker tells ---- */
 
+enum { HEIRS_WATCHED = 32 }; /* more than there are */
+
 void
 handover_init(struct handover *h, struct event_base *base, int priority, const struct service_ops *ops,
 	void *service, const struct handover_handler *handler, void *arg)
 {
 	*h = (struct handover){
 		.base = base,
-		.priority = priority,
-		.slice = { .length_us = HANDOVER_SLICE_US },
+		.rush = { .priority = priority, .length_us = RUSH_US },
 		.ops = ops,
 		.service = service,
 		.identity = service_identify(ops, service),
@@ -347,6 +350,42 @@ handover_movable(struct handover *h, struct service_connection *c)
 	pump(h);
 }
 
+/* Those of whom something is to come, as far as there is room. */
+static size_t
+list_expected(struct handover *h, struct outbox *ret[static HEIRS_WATCHED], struct pollfd *fds)
+{
+	struct outbox *o;
+	size_t n = 0;
+
+	TAILQ_FOREACH(o, &h->outboxes, entry)
+		if (n < HEIRS_WATCHED && outbox_expects(o)) {
+			fds[n] = (struct pollfd){ .fd = o->fd, .events = POLLIN };
+			ret[n++] = o;
+		}
+	return n;
+}
+
+/* Waits, not in the loop, where connections would have their turn in between, for each answer and offers more. */
+static void
+rush_out(struct handover *h)
+{
+	struct outbox *outbox[HEIRS_WATCHED];
+	struct pollfd fds[HEIRS_WATCHED];
+	struct timespec left;
+	uint64_t left_us;
+	size_t n, i;
+
+	while ((left_us = rush_left_us(&h->rush)) > 0 && (n = list_expected(h, outbox, fds)) > 0) {
+		left = (struct timespec){ .tv_sec = (time_t)(left_us / US_PER_SEC),
+			.tv_nsec = (long)(left_us % US_PER_SEC) * 1000 };
+		if (ppoll(fds, n, &left, NULL) <= 0)
+			return;
+		for (i = 0; fds[i].revents == 0; i++)
+			;
+		outbox_read(outbox[i]); /* which may end it */
+	}
+}
+
 void
 handover_begin(struct handover *h)
 {
@@ -354,7 +393,9 @@ handover_begin(struct handover *h)
 	/* what is offered to this worker now is better off with one that stays */
 	close_inboxes(h);
 	move_all(h, SERVICE_CONNECTION_ACTIVE, SERVICE_CONNECTION_LEAVING);
+	h->rush.end_us = 0; /* it may have had one as an heir */
 	pump(h);
+	rush_out(h);
 }
 
 void

@@ -22,12 +22,6 @@
 
 #include <stdbool.h>
 
-/*
- * How long connections may wait at a time while others are handed over. Long enough that a thousand busy ones, which are
- * better served when they are all over there, are interrupted a few times only.
- */
-#define HANDOVER_SLICE_US (8 * US_PER_MS)
-
 struct handover_handler {
 	/*
 	 * One connection more, which another worker offers. This comes before that one knows, so that there is no moment at which nobody
@@ -44,8 +38,7 @@ struct handover_handler {
 
 struct handover {
 	struct event_base *base;
-	int priority;       /* of the events that handing over takes, */
-	struct slice slice; /* … and how long they may keep connections from their turn */
+	struct rush rush; /* of the events that handing over takes */
 	const struct service_ops *ops;
 	void *service;
 	struct service_identity identity;
@@ -78,7 +71,10 @@ void handover_movable(struct handover *handover, struct service_connection *conn
 void handover_add_outbox(struct handover *handover, int fd, uint64_t share);
 void handover_add_inbox(struct handover *handover, int fd);
 
-/* The worker drains, and has accepted its last: every connection leaves, now or later. Takes over no more from others. */
+/*
+ * The worker drains, and has accepted its last: every connection leaves, now or later. Takes over no more from others. As long as they
+ * leave quickly it does nothing else, for RUSH_US at most.
+ */
 void handover_begin(struct handover *handover);
 
 /* Every connection that is still here is cut. */

@@ -87,7 +87,7 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (r == 0) {
-		sliced_worked(&inbox->readable);
+		rush_set_priority(inbox->rush, inbox->readable);
 		return;
 	}
 	if (r != -EPIPE && r != -ECONNRESET)
@@ -105,15 +105,16 @@ greet(struct inbox *inbox)
 }
 
 struct inbox *
-inbox_new(struct event_base *base, int priority, struct slice *slice, int fd,
-	const struct inbox_handler *handler, void *arg)
+inbox_new(struct event_base *base, struct rush *rush, int fd, const struct inbox_handler *handler, void *arg)
 {
 	struct inbox *inbox = calloc(1, sizeof(*inbox));
 
 	if (!inbox)
 		return NULL;
-	*inbox = (struct inbox){ .handler = handler, .arg = arg, .fd = -1 };
-	if (sliced_init(&inbox->readable, slice, base, priority, fd, on_readable, inbox) < 0) {
+	*inbox = (struct inbox){ .handler = handler, .arg = arg, .fd = -1, .rush = rush };
+	inbox->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, inbox);
+	if (!inbox->readable || event_priority_set(inbox->readable, rush->priority) < 0 ||
+		event_add(inbox->readable, NULL) < 0) {
 		inbox_free(inbox);
 		return NULL;
 	}
@@ -127,7 +128,8 @@ inbox_free(struct inbox *inbox)
 {
 	if (!inbox)
 		return;
-	sliced_done(&inbox->readable);
+	if (inbox->readable)
+		event_free(inbox->readable);
 	fd_close(&inbox->fd);
 	free(inbox);
 }

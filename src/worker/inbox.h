@@ -7,7 +7,7 @@
 #define WORKER_INBOX_H
 
 #include "service/service.h"
-#include "worker/slice.h"
+#include "worker/rush.h"
 
 #include <event2/event.h>
 
@@ -29,14 +29,15 @@ struct inbox {
 	const struct inbox_handler *handler;
 	void *arg;
 	int fd;
-	struct sliced readable;
+	struct event *readable;
+	struct rush *rush;
 };
 
 TAILQ_HEAD(inbox_list, inbox);
 
-/* Takes `fd` on success, and greets. It is read at `priority`, within `slice`, which has to outlive it. NULL: no memory. */
-struct inbox *inbox_new(struct event_base *base, int priority, struct slice *slice, int fd,
-	const struct inbox_handler *handler, void *arg);
+/* Takes `fd` on success, and greets. `rush`, which has to outlive it, begins with the first offer. NULL: no memory. */
+struct inbox *inbox_new(
+	struct event_base *base, struct rush *rush, int fd, const struct inbox_handler *handler, void *arg);
 
 /* Closes it: what is offered and not answered stays with the other side. NULL is fine. */
 void inbox_free(struct inbox *inbox);

@@ -101,7 +101,7 @@ outbox_end(struct outbox *o)
 
 	if (o->fd < 0)
 		return;
-	sliced_stop(&o->readable);
+	event_del(o->readable);
 	event_del(o->writable);
 	event_del(o->retry);
 	event_del(o->timeout);
@@ -127,15 +127,17 @@ await_answers(struct outbox *o)
 		event_del(o->timeout);
 }
 
-/* event: an answer, or the other side's end */
-static void
-on_readable(evutil_socket_t fd, short what, void *arg)
+bool
+outbox_expects(const struct outbox *o)
 {
-	struct outbox *o = arg;
+	return o->fd >= 0 && (o->n_transit > 0 || !o->greeted);
+}
+
+void
+outbox_read(struct outbox *o)
+{
 	size_t before = o->n_transit;
 
-	(void)fd;
-	(void)what;
 	if (read_answers(o, ANSWERS_AT_A_TIME) < 0) {
 		outbox_end(o);
 		return;
@@ -143,8 +145,19 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	/* what answers for nothing earns no patience */
 	if (o->n_transit < before || before == 0)
 		await_answers(o);
-	sliced_worked(&o->readable);
 	o->handler->on_room(o->arg);
+}
+
+/* event: an answer, or the other side's end */
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct outbox *o = arg;
+
+	(void)fd;
+	(void)what;
+	rush_set_priority(o->rush, o->readable);
+	outbox_read(o);
 }
 
 /* event: the other side has left offers unanswered for too long */
@@ -218,7 +231,7 @@ outbox_flush(struct outbox *o)
 	else if (r == -ETOOMANYREFS)
 		event_add(o->retry, &retry);
 	else if (r < 0)
-		event_active(o->readable.readable, EV_READ, 0); /* which reads up to the end */
+		event_active(o->readable, EV_READ, 0); /* which reads up to the end */
 }
 
 /* event: there is room for offers, or (retry) a pause is over */
@@ -235,14 +248,15 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 
 /* ---- life ---- */
 
-enum { OUTBOX_EVENTS = 3 };
+enum { OUTBOX_EVENTS = 4 };
 
 static void
 list_events(const struct outbox *o, struct event *ret[static OUTBOX_EVENTS])
 {
-	ret[0] = o->writable;
-	ret[1] = o->retry;
-	ret[2] = o->timeout;
+	ret[0] = o->readable;
+	ret[1] = o->writable;
+	ret[2] = o->retry;
+	ret[3] = o->timeout;
 }
 
 /* -1, too, when there was no memory for one. */
@@ -259,20 +273,20 @@ set_priority(const struct outbox *o, int priority)
 }
 
 struct outbox *
-outbox_new(struct event_base *base, int priority, struct slice *slice, int fd, uint64_t share,
+outbox_new(struct event_base *base, struct rush *rush, int fd, uint64_t share,
 	const struct outbox_handler *handler, void *arg)
 {
 	struct outbox *o = calloc(1, sizeof(*o));
 
 	if (!o)
 		return NULL;
-	*o = (struct outbox){ .handler = handler, .arg = arg, .fd = -1, .share = share };
+	*o = (struct outbox){ .handler = handler, .arg = arg, .fd = -1, .rush = rush, .share = share };
 	TAILQ_INIT(&o->transit);
+	o->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, o);
 	o->writable = event_new(base, fd, EV_WRITE, on_writable, o);
 	o->retry = evtimer_new(base, on_writable, o);
 	o->timeout = evtimer_new(base, on_timeout, o);
-	if (set_priority(o, priority) < 0 ||
-		sliced_init(&o->readable, slice, base, priority, fd, on_readable, o) < 0) {
+	if (set_priority(o, rush->priority) < 0 || event_add(o->readable, NULL) < 0) {
 		outbox_free(o);
 		return NULL;
 	}
@@ -288,7 +302,6 @@ outbox_free(struct outbox *o)
 
 	if (!o)
 		return;
-	sliced_done(&o->readable);
 	list_events(o, events);
 	for (size_t i = 0; i < OUTBOX_EVENTS; i++)
 		if (events[i])

@@ -18,7 +18,7 @@
 #include "base/clock.h"
 #include "ipc/handoff.h"
 #include "service/service.h"
-#include "worker/slice.h"
+#include "worker/rush.h"
 
 #include <event2/event.h>
 #include <stdbool.h>
@@ -61,8 +61,8 @@ struct outbox {
 	const struct outbox_handler *handler;
 	void *arg;
 	int fd; /* -1: it has ended */
-	struct sliced readable;
-	struct event *writable, *retry, *timeout;
+	struct event *readable, *writable, *retry, *timeout;
+	struct rush *rush;
 	bool greeted;
 	struct handoff_writer writer; /* offers that are not sent yet */
 	struct service_connection_list transit;
@@ -73,8 +73,8 @@ struct outbox {
 
 TAILQ_HEAD(outbox_list, outbox);
 
-/* Takes `fd` on success. Events get `priority`; answers are read within `slice`, which has to outlive it. NULL: no memory. */
-struct outbox *outbox_new(struct event_base *base, int priority, struct slice *slice, int fd, uint64_t share,
+/* Takes `fd` on success. Its events are of `rush`, which has to outlive it. NULL: no memory. */
+struct outbox *outbox_new(struct event_base *base, struct rush *rush, int fd, uint64_t share,
 	const struct outbox_handler *handler, void *arg);
 
 /* One that has ended. NULL is fine. */
@@ -89,6 +89,12 @@ bool outbox_has_room(const struct outbox *outbox);
  */
 int outbox_offer(struct outbox *outbox, const struct service_ops *service,
 	const struct service_identity *identity, struct service_connection *connection);
+
+/* Is there an answer to come, or the greeting? */
+bool outbox_expects(const struct outbox *outbox);
+
+/* Reads what has come. May end it. */
+void outbox_read(struct outbox *outbox);
 
 /* Sends the offers that were collected. Errors show as the outbox's end, from the event loop. */
 void outbox_flush(struct outbox *outbox);

@@ -177,6 +177,7 @@ side_init(struct side *side)
 
 	*side = (struct side){ .base = event_base_new(), .watched = -1 };
 	handover_init(&side->handover, side->base, 0, &ops, side, &handler, side);
+	side->handover.rush.length_us = 0; /* one step at a time, but for those tests that are about it */
 }
 
 /* What is left on a side ends with it. */
@@ -371,6 +372,97 @@ all_go_to_the_heir(void **state)
 	assert_int_equal(taker.ended, MANY);
 }
 
+#define LONG_RUSH_US (3600 * US_PER_SEC)
+
+static void
+in_the_rush_all_leave_before_anything_else(void **state)
+{
+	struct handoff_answer answers[HANDOFF_RECORDS_MAX];
+	struct side giver;
+	int heir;
+
+	(void)state;
+	side_init(&giver);
+	giver.handover.rush.length_us = LONG_RUSH_US;
+	add_items(&giver, HANDOFF_RECORDS_MAX * 2);
+	heir = open_greeted(&giver, 1);
+	turn(&giver);
+	/* it is quick to answer */
+	for (size_t at = 1; at <= HANDOFF_RECORDS_MAX * 2; at += HANDOFF_RECORDS_MAX) {
+		for (size_t i = 0; i < HANDOFF_RECORDS_MAX; i++)
+			answers[i] = (struct handoff_answer){ .id = at + i, .adopted = true };
+		say_answers(heir, answers, HANDOFF_RECORDS_MAX);
+	}
+	handover_begin(&giver.handover);
+	assert_int_equal(giver.handed, HANDOFF_RECORDS_MAX * 2); /* without a turn of the loop */
+	side_done(&giver);
+	fd_close(&heir);
+}
+
+static void
+the_rush_ends_with_the_heir(void **state)
+{
+	struct side giver;
+	int heir;
+
+	(void)state;
+	side_init(&giver);
+	giver.handover.rush.length_us = LONG_RUSH_US;
+	add_items(&giver, 3);
+	heir = open_greeted(&giver, 1);
+	fd_close(&heir);
+	handover_begin(&giver.handover);
+	assert_int_equal(giver.retired, 3);
+	side_done(&giver);
+}
+
+static void
+after_the_rush_the_loop_goes_on(void **state)
+{
+	struct side giver;
+	int heir;
+
+	(void)state;
+	side_init(&giver);
+	add_items(&giver, 3);
+	heir = open_greeted(&giver, 1);
+	turn(&giver);
+	handover_begin(&giver.handover); /* which does not wait for one that says nothing */
+	assert_int_equal(giver.frozen, 3);
+	assert_int_equal(answer_offer(heir, true), 3);
+	assert_int_equal(giver.handed, 0);
+	turn(&giver);
+	assert_int_equal(giver.handed, 3);
+	side_done(&giver);
+	fd_close(&heir);
+}
+
+/* event: never comes */
+static void
+on_never(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what, (void)arg;
+}
+
+static void
+a_handoff_comes_first_in_the_rush_only(void **state)
+{
+	enum { PRIORITIES = 4, CONNECTIONS = PRIORITIES / 2, FIRST = 1 };
+	struct rush rush = { .priority = FIRST, .length_us = LONG_RUSH_US };
+	struct event_base *base = event_base_new();
+	struct event *event = event_new(base, -1, EV_READ, on_never, NULL);
+
+	(void)state;
+	assert_int_equal(event_base_priority_init(base, PRIORITIES), 0);
+	rush_set_priority(&rush, event);
+	assert_int_equal(event_get_priority(event), FIRST);
+	rush.end_us = clock_now_us();
+	rush_set_priority(&rush, event);
+	assert_int_equal(event_get_priority(event), CONNECTIONS);
+	event_free(event);
+	event_base_free(base);
+}
+
 static void
 nothing_leaves_before_the_drain(void **state)
 {
@@ -491,7 +583,7 @@ what_was_adopted_at_the_last_moment_is_gone(void **state)
 	turn(&giver);
 	outbox = TAILQ_FIRST(&giver.handover.outboxes);
 	assert_int_equal(answer_offer(heir, true), 5);
-	sliced_stop(&outbox->readable); /* the timer comes first */
+	event_del(outbox->readable); /* the timer comes first */
 	event_active(outbox->timeout, EV_TIMEOUT, 0);
 	turn(&giver);
 	assert_int_equal(giver.handed, 5);
@@ -1203,6 +1295,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_go_to_the_heir),
+		cmocka_unit_test(in_the_rush_all_leave_before_anything_else),
+		cmocka_unit_test(the_rush_ends_with_the_heir),
+		cmocka_unit_test(after_the_rush_the_loop_goes_on),
+		cmocka_unit_test(a_handoff_comes_first_in_the_rush_only),
 		cmocka_unit_test(nothing_leaves_before_the_drain),
 		cmocka_unit_test(without_an_heir_they_retire),
 		cmocka_unit_test(what_is_refused_retires),

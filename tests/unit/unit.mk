@@ -23,7 +23,6 @@ layer_tests = \
 	tests/unit/registry_test \
 	tests/unit/service_test \
 	tests/unit/slab_test \
-	tests/unit/slice_test \
 	tests/unit/text_test
 
 if ENABLE_TESTS
@@ -41,8 +40,6 @@ tests_unit_handoff_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_handoff_test_LDADD = $(ipc_test_ldadd)
 tests_unit_handover_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_handover_test_LDADD = $(worker_test_ldadd)
-tests_unit_slice_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_slice_test_LDADD = $(worker_test_ldadd)
 tests_unit_line_reader_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_line_reader_test_LDADD = $(ipc_test_ldadd)
 tests_unit_log_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
