@@ -11,7 +11,7 @@ from collections import Counter
 
 import pytest
 from control import ctl, get, metrics, socket_of
-from harness import (DRAINS, KEEP, Client, Load, assert_no_failure, descriptors, is_alive, is_sanitized, load_text, private_kb, scaled,
+from harness import (DRAINS, KEEP, Client, Load, anonymous_kb, assert_no_failure, descriptors, is_alive, is_sanitized, load_text, scaled,
                      server_pids, wait_gone, wait_until)
 from harness import config as any_config
 from streams import Streams
@@ -62,7 +62,7 @@ class PeakMemory:
         total = 0
         for pid in [self.daemon.pid, *self.daemon.pids()]:
             with contextlib.suppress(OSError, StopIteration):
-                total += private_kb(pid)
+                total += anonymous_kb(pid)
         return total
 
     def _watch(self):

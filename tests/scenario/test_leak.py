@@ -145,7 +145,12 @@ def test_running_worker_has_no_descriptor_of_the_masters(start, port):
     daemon = start(config(port, workers=1))
     daemon.reload()
     pid = daemon.worker(0).pid
-    kinds = Counter(descriptors(pid).values())
+
+    def settled():
+        """The way by which connections came to it is closed; left are its listener, the handoff channel and what is kept for that."""
+        found = Counter(descriptors(pid).values())
+        return found if found["socket"] == 2 and found["anon_inode:[eventfd]"] == 2 else None
+    kinds = wait_until(settled, "the handoff is over")
     with Client(port).ask(), Client(port).ask():
         assert Counter(descriptors(pid).values()) - kinds == Counter({"socket": 2})
     assert set(kinds) <= {"/dev/null", "pipe", "socket", "anon_inode:[eventpoll]", "anon_inode:[eventfd]",

@@ -586,6 +586,15 @@ def test_a_header_in_any_two_pieces(start, port, backend):
             client.close()
 
 
+def hears_of_the_end(port):
+    """Perhaps so soon that connecting itself fails."""
+    try:
+        with Client(port) as client:
+            return client.end() in ("reset", "closed")
+    except ConnectionResetError:
+        return True
+
+
 @pytest.mark.parametrize("by_reset", [False, True])
 def test_an_upstream_that_closes_at_once(start, port, backend, by_reset):
     """Each client hears of it, whoever comes first, and gets what was said."""
@@ -608,11 +617,11 @@ def test_an_upstream_that_closes_at_once(start, port, backend, by_reset):
         for n in range(scaled(200, 20)):
             if n % 20 == 10:
                 daemon.reload()
+            if by_reset:
+                assert hears_of_the_end(port)
+                continue
             with Client(port) as client:
-                if by_reset:
-                    assert client.end() in ("reset", "closed")
-                else:
-                    assert client.receive(100) == b"bye"
+                assert client.receive(100) == b"bye"
     finally:
         stop.set()
         server.join()
