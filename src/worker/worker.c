@@ -372,16 +372,14 @@ on_taken(void *arg)
 
 	w->connections++;
 	counters_add(w->host.counters, COUNTER_CONNECTIONS, 1);
+	counters_add(w->host.counters, COUNTER_HANDED_IN, 1);
 }
 
 /* of handover_handler */
 static void
 on_adopted(void *arg)
 {
-	struct worker *w = arg;
-
-	counters_add(w->host.counters, COUNTER_HANDED_IN, 1);
-	heed_limit(w);
+	heed_limit(arg);
 }
 
 /* of handover_handler */
@@ -392,6 +390,7 @@ on_lost(void *arg)
 
 	w->connections--;
 	counters_sub(w->host.counters, COUNTER_CONNECTIONS, 1);
+	counters_sub(w->host.counters, COUNTER_HANDED_IN, 1);
 }
 
 /* of handover_handler */
