@@ -11,10 +11,11 @@ import subprocess
 import tempfile
 import time
 
-from harness import Daemon, Load, children_of, config, free_port, private_kb, wait_until
+from harness import Daemon, Deadline, Load, children_of, config, free_port, private_kb, wait_until
 
 ROUNDS = 3
 CONNECTIONS = 16
+LOAD_SECONDS = 5  # at a reload, at most
 CACHE = os.environ.get("GRACEFULD_CACHE", "/var/cache/gracefuld-tests")
 
 # Answers with its process. Busy connections end with their next answer, idle ones a second later, whoever tells it to end.
@@ -123,17 +124,24 @@ class Supervisor:
         """All that answer now."""
         return {self.answer() for _ in range(20)}
 
-    def reload(self):
-        """Milliseconds until somebody new answers, and until nobody old is left."""
+    def reload(self, load=None):
+        """Milliseconds until somebody new answers, and until nobody old is left; what the load has seen. It ends after a while: a program
+        may serve busy connections for as long as they are."""
         old, before = self.programs(), self.known()
+
+        def has_gone():
+            return not old & self.programs() and len(self.programs()) >= self.workers
         begun = time.monotonic()
         self.ask_reload()
         wait_until(lambda: self.answer() not in before | {""}, "a new generation answers", timeout=60)
         first = time.monotonic() - begun
-        wait_until(lambda: not old & self.programs() and len(self.programs()) >= self.workers, "the old one has gone", timeout=60)
+        with contextlib.suppress(Deadline):
+            wait_until(has_gone, "the old one has gone", timeout=LOAD_SECONDS)
+        seen = load.result() if load else None
+        wait_until(has_gone, "the old one has gone", timeout=60)
         whole = time.monotonic() - begun
         self.settle()
-        return first * 1000, whole * 1000
+        return first * 1000, whole * 1000, seen
 
     def memory_kb(self):
         with open(f"/proc/{self.pid}/status", encoding="ascii") as file:
@@ -243,12 +251,12 @@ class Result:
         self.lost = {"new": [0, 0], "keepalive": [0, 0]}  # of how many requests
 
     def measure(self, supervisor):
-        for times, took in zip((self.first, self.whole), supervisor.reload()):
-            times.append(took)
+        first, whole, _ = supervisor.reload()
+        self.first.append(first)
+        self.whole.append(whole)
         for mode, lost in self.lost.items():
             with Load(supervisor.port, mode=mode, proto="http", connections=CONNECTIONS) as load:
-                supervisor.reload()
-                seen = load.result()
+                _, _, seen = supervisor.reload(load)
             lost[0] += seen["failed_total"]
             lost[1] += seen["attempts"]
         for sizes, size in zip((self.rss, self.private), supervisor.memory_kb()):
