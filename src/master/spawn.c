@@ -388,7 +388,7 @@ run_child(void *arg)
  * handlers, which would write into a pipe that both share: a SIGTERM to a worker that was just born would stop the master.)
  *
  * A child that is to become our own program borrows the master's memory until exec, as posix_spawn(3) does it: a copy would have to be
- * made of the page tables, and then of each page that either one writes, which takes longer than all that the child does. The master
+ * made of the page tables, and then of each page that either one writes. The master
  * stands still meanwhile, so this is not for a program of others, whose folder may be on a file system that does not answer. For both:
  * the child has the master's descriptors and signal handlers as copies, and a stack of its own.
  */

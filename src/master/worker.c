@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -191,7 +192,7 @@ enter_state(struct worker *w, enum worker_state next, const char *reason)
 }
 
 void
-worker_input(struct worker *w, enum worker_input input, const char *reason)
+worker_step(struct worker *w, enum worker_input input, const char *reason)
 {
 	const struct worker_transition *t = worker_state_next(w->state, input);
 	char name[64];
@@ -212,13 +213,13 @@ worker_input(struct worker *w, enum worker_input input, const char *reason)
 void
 worker_drain(struct worker *w, const char *reason)
 {
-	worker_input(w, WORKER_TOLD_DRAIN, reason);
+	worker_step(w, WORKER_TOLD_DRAIN, reason);
 }
 
 void
 worker_stop(struct worker *w, const char *reason)
 {
-	worker_input(w, WORKER_TOLD_STOP, reason);
+	worker_step(w, WORKER_TOLD_STOP, reason);
 }
 
 void
@@ -249,6 +250,24 @@ worker_is_seasoned(const struct worker *w, uint64_t settle_us, uint64_t *ret_lef
 	if (past < settle_us)
 		*ret_left = settle_us - past;
 	return past >= settle_us;
+}
+
+struct worker *
+worker_new(const struct worker_host *host, struct generation *generation)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	*w = (struct worker){ .host = host,
+		.generation = generation_ref(generation),
+		.pidfd = -1,
+		.control_fd = -1,
+		.status_fd = -1,
+		.handoff_fd = -1,
+		.counters_fd = -1 };
+	line_reader_init(&w->reader);
+	return w;
 }
 
 static void

@@ -138,20 +138,13 @@ struct worker *
 worker_load(
 	struct heritage *h, const struct worker_host *host, struct generation *generation, const json_t *json)
 {
-	struct worker *w = calloc(1, sizeof(*w));
+	struct worker *w = worker_new(host, generation);
 	struct watched watched;
 
 	if (!w) {
 		heritage_refuse(h, "out of memory");
 		return NULL;
 	}
-	*w = (struct worker){ .host = host,
-		.generation = generation_ref(generation),
-		.pidfd = -1,
-		.control_fd = -1,
-		.status_fd = -1,
-		.handoff_fd = -1,
-		.counters_fd = -1 };
 	if (heritage_load(h, fields, json, w) && load_line(h, json_object_get(json, "line"), &w->reader) &&
 		heritage_load(h, watched_fields, json_object_get(json, "watched"), &watched) &&
 		upstream_blocks_load(h, json_object_get(json, "upstreams"), host->upstreams, w->upstream) &&

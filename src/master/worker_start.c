@@ -128,22 +128,14 @@ struct worker *
 worker_start(const struct worker_host *host, unsigned slot, struct generation *generation,
 	const struct worker_sockets *sockets, const char *reason)
 {
-	struct worker *w = calloc(1, sizeof(*w));
+	struct worker *w = worker_new(host, generation);
 	struct ends ends = ENDS_NONE;
 	struct event_about about;
 	char name[64];
 	int r = -ENOMEM;
 
 	if (w) {
-		*w = (struct worker){ .host = host,
-			.slot = slot,
-			.generation = generation_ref(generation),
-			.pidfd = -1,
-			.control_fd = -1,
-			.status_fd = -1,
-			.handoff_fd = -1,
-			.counters_fd = -1 };
-		line_reader_init(&w->reader);
+		w->slot = slot;
 		r = ends_open(&ends);
 	}
 	if (r == 0 && !(w->counters = counters_map(ends.stats)))

@@ -13,8 +13,11 @@
 
 #include "master/worker.h"
 
+/* One without a process and without events yet; worker_free frees it. NULL: no memory. */
+struct worker *worker_new(const struct worker_host *host, struct generation *generation);
+
 /* Something has happened to it, which may put it into another state; what that is, is worker_state.c's to say. */
-void worker_input(struct worker *worker, enum worker_input input, const char *reason);
+void worker_step(struct worker *worker, enum worker_input input, const char *reason);
 
 /* It is lost: remembers how and why, of several causes the first, since what follows is only its consequence. */
 void worker_lose(struct worker *worker, enum worker_end end, const char *fmt, ...)

@@ -93,7 +93,7 @@ on_exit_event(evutil_socket_t fd, short what, void *arg)
 			info.si_code == CLD_EXITED ? "exited with %s%s" : "was killed by %s%s", how,
 			explain_exit(w, &info));
 	settle_connections(w);
-	worker_input(w, WORKER_REAPED, how);
+	worker_step(w, WORKER_REAPED, how);
 }
 
 /*
@@ -139,7 +139,7 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 		return;
 	if (w->state != WORKER_KILLING) {
 		w->hung = w->state == WORKER_READY;
-		worker_input(w, WORKER_DEADLINE, reasons[w->state]);
+		worker_step(w, WORKER_DEADLINE, reasons[w->state]);
 		return;
 	}
 	if (!w->hung)

@@ -35,12 +35,12 @@ become_ready(struct worker *w)
 	char reason[48];
 
 	if (w->state != WORKER_STARTING) {
-		worker_input(w, WORKER_SAYS_READY, "ready");
+		worker_step(w, WORKER_SAYS_READY, "ready");
 		return;
 	}
 	snprintf(reason, sizeof(reason), "after %.1f ms",
 		(double)(clock_now_us() - w->started_us) / (double)US_PER_MS);
-	worker_input(w, WORKER_SAYS_READY, reason);
+	worker_step(w, WORKER_SAYS_READY, reason);
 }
 
 static void
@@ -99,7 +99,7 @@ on_drained(struct worker *w, const struct message *m)
 	w->finished = m->drained.finished;
 	w->handed = m->drained.handed;
 	w->cut = m->drained.cut;
-	worker_input(w, WORKER_SAYS_DRAINED, "drained");
+	worker_step(w, WORKER_SAYS_DRAINED, "drained");
 }
 
 static void
@@ -108,7 +108,7 @@ on_failed(struct worker *w, const struct message *m)
 	char reason[sizeof(w->failure)];
 
 	snprintf(reason, sizeof(reason), "failed: %s", m->text);
-	worker_input(w, WORKER_SAYS_FAILED, reason);
+	worker_step(w, WORKER_SAYS_FAILED, reason);
 }
 
 static void
@@ -140,7 +140,7 @@ on_hello(struct worker *w, const struct message *m)
 		return;
 	snprintf(reason, sizeof(reason), "failed: speaks version %" PRIu64 " of the protocol, not %d",
 		m->hello.version, CONTRACT_VERSION);
-	worker_input(w, WORKER_SAYS_FAILED, reason);
+	worker_step(w, WORKER_SAYS_FAILED, reason);
 }
 
 static void
@@ -167,7 +167,7 @@ reject_line(struct worker *w, const char *line, size_t len, const char *what)
 		worker_name(w, name), what, shown);
 	snprintf(reason, sizeof(reason), "broke the protocol: %s", what);
 	event_del(w->on_status);
-	worker_input(w, WORKER_PIPE_LOST, reason);
+	worker_step(w, WORKER_PIPE_LOST, reason);
 	return -EBADMSG;
 }
 
@@ -258,7 +258,7 @@ void
 worker_on_eof_grace(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
-	worker_input(arg, WORKER_PIPE_LOST, "closed its status pipe");
+	worker_step(arg, WORKER_PIPE_LOST, "closed its status pipe");
 }
 
 /* ---- a hosted program ---- */
@@ -282,7 +282,7 @@ static void
 say_failed(struct worker *w, const char *why)
 {
 	if (!worker_state_is_leaving(w->state))
-		worker_input(w, WORKER_SAYS_FAILED, why);
+		worker_step(w, WORKER_SAYS_FAILED, why);
 }
 
 /* A notify_fn. */
