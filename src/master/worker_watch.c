@@ -103,7 +103,8 @@ on_exit_event(evutil_socket_t fd, short what, void *arg)
 static bool
 is_reprieved(struct worker *w)
 {
-	bool late = clock_now_us() - w->deadline_us > WORKER_LATENESS_US;
+	/* libevent's clock is a coarse one: its timer may come some milliseconds before the deadline */
+	bool late = clock_now_us() > w->deadline_us + WORKER_LATENESS_US;
 	enum worker_state state = w->state;
 
 	if (state > WORKER_READY)

@@ -116,6 +116,22 @@ def test_stopped_worker_is_found_by_its_heartbeat(start, port, figure):
         assert_no_failure(load.result(stop=False))
 
 
+def test_time_that_is_over_is_not_given_again(start, port, figure):
+    """
+    A timer may come some milliseconds before the time that it was set for, which is not the time of a master that
+    stood still. The one worker that lives makes the master look at its clock again and again.
+    """
+    daemon = start(config(port, workers=16, hang_timeout=10, restart={"delay": 60, "max_delay": 60}))
+    stopped, since, begun, found = daemon.workers()[1:], daemon.mark(), time.monotonic(), []
+    for worker in stopped:
+        os.kill(worker.pid, signal.SIGSTOP)
+    for worker in stopped:
+        daemon.wait_line(rf"pid {worker.pid}: .*hangs: no heartbeat", since=since)
+        found.append(time.monotonic() - begun)
+    figure(f"found after {min(found):.2f} to {max(found):.2f} s, hang_timeout 10 s")
+    assert max(found) < 15, "one of them got its time twice"
+
+
 def test_idle_worker_is_not_taken_for_a_hung_one(start, port):
     """No heartbeat is missed for lack of work."""
     daemon = start(config(port, hang_timeout=0.5))

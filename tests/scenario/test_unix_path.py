@@ -42,7 +42,8 @@ def test_path_comes_back(start, path, figure, how):
     status, text = ctl_end(reloading)
     assert status == 0 and "0 cut" in text, text
     figure(line[0])
-    assert sorted(descriptors(daemon.pid).values()) == sorted(before.values()), "the master keeps one socket for it"
+    wait_until(lambda: sorted(descriptors(daemon.pid).values()) == sorted(before.values()),
+               "the master keeps one socket for it, and none of the caller that has left")
     assert ctl(daemon, "reload")[0] == 0
     assert len(daemon.log.find("bound anew")) == 1
     assert [inherited(daemon, pid) for pid in daemon.pids()] == [1, 1]
