@@ -16,7 +16,9 @@
 static json_t *
 seconds(uint64_t us)
 {
-	return json_real((double)(us / US_PER_MS) / 1000.0);
+	uint64_t ms = us / US_PER_MS;
+
+	return json_real((double)ms / 1000.0);
 }
 
 static json_t *

@@ -16,9 +16,10 @@
 #define NAME_MAX_LEN 64
 
 /* What a struct had in the first version of the ABI. */
-#define SIZE_UP_TO(type, member) (offsetof(type, member) + sizeof(((type *)NULL)->member))
-#define MODULE_SIZE              SIZE_UP_TO(struct gracefuld_module, ops)
-#define OPS_SIZE                 SIZE_UP_TO(struct gracefuld_service_ops, adopt)
+#define SIZE_UP_TO(type, member) \
+	(offsetof(type, member) + sizeof(((type *)NULL)->member)) /* NOLINT: of a pointer it is that */
+#define MODULE_SIZE SIZE_UP_TO(struct gracefuld_module, ops)
+#define OPS_SIZE    SIZE_UP_TO(struct gracefuld_service_ops, adopt)
 
 /* The part of a libevent version that must be the same: 2.1 of 2.1.12. */
 #define LIBEVENT_SERIES(version) ((version) >> 16)
