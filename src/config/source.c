@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "config/scan.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -359,7 +360,7 @@ read_file(struct source *source, const struct file *includer, const char *path)
 		.path = path, .includer = includer, .depth = includer ? includer->depth + 1 : 1
 	};
 	cleanup_free char *data = NULL;
-	struct stat st;
+	struct stat st = { 0 };
 	int r;
 
 	r = check_name(source, includer, path);
@@ -367,6 +368,7 @@ read_file(struct source *source, const struct file *includer, const char *path)
 		r = read_bytes(source, includer, path, &data, &st);
 	if (r < 0)
 		return r;
+	assert(data);
 	file.dev = st.st_dev;
 	file.ino = st.st_ino;
 	return expand(source, &file, data);

@@ -5,10 +5,13 @@
 
 #include "master/pool.h"
 
+#include <assert.h>
+
 /* Is it among the first HEIRS_MAX, counted from `from` on, around a circle of n? */
 static bool
 is_near(unsigned from, unsigned it, unsigned n)
 {
+	assert(n > 0);
 	return (it + n - from % n) % n < HEIRS_MAX;
 }
 

@@ -110,7 +110,7 @@ trial_start(struct event_base *base, const char *program, char *const *argv, con
 {
 	char **environment = heritage_environment(state_fd);
 	const char **arguments = make_arguments(program, argv);
-	struct checker_process process;
+	struct checker_process process = { .pidfd = -1, .output_fd = -1 };
 	int r = environment && arguments ? 0 : -ENOMEM;
 
 	if (r == 0) {

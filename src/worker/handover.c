@@ -380,7 +380,7 @@ rush_out(struct handover *h)
 			.tv_nsec = (long)(left_us % US_PER_SEC) * 1000 };
 		if (ppoll(fds, n, &left, NULL) <= 0)
 			return;
-		for (i = 0; fds[i].revents == 0; i++)
+		for (i = 0; i < n - 1 && fds[i].revents == 0; i++)
 			;
 		outbox_read(outbox[i]); /* which may end it */
 	}
