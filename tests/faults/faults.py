@@ -163,14 +163,24 @@ def program_of(role):
     return harness.GRACEFULD if role in ("master", "child", "trial") else harness.WORKER
 
 
-@functools.lru_cache(maxsize=None)
+_places = {}
+
+
+def find_places(sites):
+    """Looks all of them up at once, which takes long one by one."""
+    for program in (harness.GRACEFULD, harness.WORKER):
+        offsets = sorted({site.own for site in sites if program_of(site.role) == program and (program, site.own) not in _places})
+        out = subprocess.run(["addr2line", "-asfie", program], input="".join(f"{max(offset - 1, 0):#x}\n" for offset in offsets),
+                             stdout=subprocess.PIPE, text=True, check=True).stdout
+        for offset, part in zip(offsets, re.split(r"^0x[0-9a-f]+\n", out, flags=re.M)[1:]):
+            line = part.split("\n")
+            pairs = [f"{line[n]} {line[n + 1].split(' ')[0]}" for n in range(0, len(line) - 1, 2)]
+            _places[program, offset] = " < ".join(pairs[:3]) if offset else "?"
+
+
 def place(program, offset):
     """The function and the line of a return address, inlined functions included: the innermost is named first."""
-    if offset == 0:
-        return "?"
-    out = subprocess.run(["addr2line", "-sfie", program, hex(offset - 1)], stdout=subprocess.PIPE, text=True, check=True).stdout.split("\n")
-    pairs = [(out[n], out[n + 1].split(" ")[0]) for n in range(0, len(out) - 1, 2)]
-    return " < ".join(f"{function} {line}" for function, line in pairs[:3])
+    return _places[program, offset]
 
 
 @functools.lru_cache(maxsize=None)
@@ -369,6 +379,7 @@ class Tour:
         if self.service == "proxy":
             service["upstreams"] = [{"address": "127.0.0.1", "port": upstream}]
         return harness.config(workers=WORKERS[phase], listen=listen, service=service, drain_timeout=1,
+                              control={"path": os.path.join(self.directory, "control.sock")},
                               roll={"ready_timeout": 10}, restart={"delay": 0.01, "max_delay": 0.1})
 
     # phases
@@ -383,7 +394,7 @@ class Tour:
             self.daemon.wait_line(harness.READY_LINE, timeout=DEADLINE)
         except harness.Deadline:
             try:
-                self.status = self.daemon.process.wait(0.2)
+                self.status = self.daemon.process.wait(DEADLINE if self.daemon.log.ended else 0.2)
             except subprocess.TimeoutExpired:
                 # its line may be what was lost
                 self.look()
@@ -394,6 +405,7 @@ class Tour:
         return True
 
     def _check_failed_start(self):
+        """It may not be able to start, but it has to say why."""
         self.daemon.log.wait_end()
         if not 64 <= self.status <= 78:
             raise Broken(f"the start ended with {self.status}")
@@ -505,7 +517,7 @@ class Tour:
         self.clients.close()
         self.page.enter(None)
         if self.daemon:
-            self.daemon.close()
+            self.daemon.close(reap=False)
 
 
 # -- a campaign --------------------------------------------------------------------------------------------------------------
@@ -611,6 +623,7 @@ class Campaign:
     def injections(self):
         """All that can be done to these sites: at the first call, and at a later one. What is excused is counted in `excused`."""
         found = []
+        find_places(self.sites.values())
         self.excused = collections.Counter()
         for site in sorted(self.sites.values(), key=lambda site: (site.phase, site.role, site.function, site.plan)):
             for fault in faults_of(site):

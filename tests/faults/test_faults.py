@@ -4,6 +4,8 @@ Of some thousand faults that there are, a run makes some, the same each time; al
 
 import os
 import random
+import re
+import resource
 
 import faults
 import harness
@@ -38,14 +40,80 @@ def tell(campaign, injections, figure):
         figure(f"  {text}")
 
 
-@pytest.mark.parametrize("service", ("hello", "echo", "http", "proxy"))
-def test_any_call_may_fail(service, figure):
-    campaign = faults.Campaign(service)
-    campaign.record(harness.free_port())
-    injections = selected(campaign.injections(), service)
+def check(campaign, injections, figure):
+    """Makes them, tells the figures, and fails where something did not hold."""
     campaign.run(injections, [harness.free_port() for _ in range(AT_A_TIME)])
     tell(campaign, injections, figure)
     broken = [r for r in campaign.results if r.failure]
     for r in broken[:20]:
         print(f"{r.injection if r.injection.site else 'later'}: {r.failure}\n{r.log}\n")
     assert not broken, "\n".join(f"{r.injection if r.injection.site else 'later'}: {r.failure}" for r in broken)
+
+
+@pytest.mark.parametrize("service", ("hello", "echo", "http", "proxy"))
+def test_any_call_may_fail(service, figure):
+    campaign = faults.Campaign(service)
+    campaign.record(harness.free_port())
+    injections = selected(campaign.injections(), service)
+    check(campaign, injections, figure)
+
+
+# Each was found by the test above, and is made in every run. (Pattern of what is made to fail; the phases.)
+BROKEN_ONCE = (
+    # the daemon said that it served, and had no worker at all
+    r"^ENOMEM from master: \w+( in \S+)? by slot_new .*\(start",
+    r"^ENOMEM from master: realloc by make_slots .*\(start",
+    # a listening socket that no worker looked at: its clients waited for ever
+    r"^ENOMEM from worker: \w+( in \S+)? by (acceptor_update|follow_flags) .*\(start",
+    # without a way out, all connections of a worker stayed until drain_timeout cut them
+    r"^ENOMEM from worker: \w+( in \S+)? by (outbox|inbox)_new .*\((grow|shrink)",
+    r"^(ENOMEM|ENOBUFS|TRUNCATED) from worker: (send|recv)msg .*\((grow|shrink)",
+    r"^(EMFILE|ENOMEM|ENOBUFS) from master: (socketpair|sendmsg) .*\((grow|shrink)",
+    # a control socket that could not be looked at was taken for gone, and given up
+    r"^ENOMEM from master: lstat by look_at .*\((grow|shrink)",
+    # a daemon that nobody could ask said that it was ready
+    r"^ENOMEM from master: \w+( in \S+)? by gate_open .*\(start",
+)
+
+
+def test_what_was_broken_once(figure):
+    campaign = faults.Campaign("echo")
+    campaign.record(harness.free_port())
+    injections = []
+    for pattern in BROKEN_ONCE:
+        found = [one for one in campaign.injections() if re.search(pattern, str(one))]
+        assert found, f"nothing is {pattern}"
+        injections += found
+    check(campaign, injections, figure)
+
+
+def memory_limit(pid, limit=resource.RLIM_INFINITY):
+    resource.prlimit(pid, resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+
+
+def address_space(pid):
+    with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+        return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(harness.is_sanitized(), reason="AddressSanitizer takes all of the address space")
+def test_without_memory_for_a_configuration_the_old_one_serves(tmp_path, figure):
+    """libconfig looks at no allocation of its own. However much there is, a reload is applied or rejected, and nothing else."""
+    port = harness.free_port()
+    os.chmod(tmp_path, 0o755)
+    # (a large service section, of which the master needs nothing but that it can be read)
+    text = harness.config(port) + "".join(f"# {n}\n" for n in range(1000))
+    daemon = harness.Daemon(str(tmp_path), text).wait_ready()
+    words = []
+    try:
+        for more in range(0, 3072, 96):
+            memory_limit(daemon.pid, address_space(daemon.pid) + more * 1024)
+            words.append(daemon.reload().word)
+            memory_limit(daemon.pid)
+            assert words[-1] in ("applied", "rejected", "reverted")
+            harness.Client(port).ask().close()
+        assert daemon.reload().word == "applied"
+        assert daemon.stop() == 0
+    finally:
+        daemon.close()
+    figure(f"{words.count('applied')} applied, {words.count('rejected')} rejected, {words.count('reverted')} reverted")
