@@ -80,22 +80,19 @@ struct page {
 	struct site site[SITES];
 };
 
-#define FUNCTIONS(X)                                                                                         \
-	X(malloc)                                                                                            \
-	X(calloc) X(realloc) X(reallocarray) X(mmap) X(open) X(open64) X(openat) X(fopen) X(opendir) X(      \
-		socket) X(socketpair) X(pipe2) X(accept4) X(memfd_create) X(epoll_create1) X(eventfd)        \
-		X(timerfd_create) X(signalfd) X(dup) X(dup2) X(dup3) X(pidfd_open) X(fcntl) X(syscall) X(    \
-			fork) X(clone) X(execve) X(read) X(pread) X(write) X(recv) X(recvmsg) X(send)        \
-			X(sendmsg) X(sendfile) X(splice) X(close) X(bind) X(listen) X(connect) X(setsockopt) \
-				X(getsockopt) X(getsockname) X(getpeername) X(shutdown) X(epoll_ctl) X(      \
-					epoll_wait) X(timerfd_settime) X(poll) X(waitid) X(kill)             \
-					X(pidfd_send_signal) X(ftruncate) X(rename) X(unlink) X(chmod) X(    \
-						chown) X(mkdir) X(fstat) X(stat) X(lstat) X(chdir) X(getcwd) \
-						X(realpath) X(glob) X(getrandom) X(getrlimit) X(setrlimit)   \
-							X(prctl) X(close_range) X(setgroups) X(setresuid)    \
-								X(setresgid) X(getaddrinfo) X(getpwnam)      \
-									X(getgrnam) X(fread) X(fclose)       \
-										X(fflush)
+/* clang-format off */
+#define FUNCTIONS(X) \
+	X(malloc) X(calloc) X(realloc) X(reallocarray) X(mmap) X(open) X(open64) X(openat) X(fopen) \
+	X(opendir) X(socket) X(socketpair) X(pipe2) X(accept4) X(memfd_create) X(epoll_create1) \
+	X(eventfd) X(timerfd_create) X(signalfd) X(dup) X(dup2) X(dup3) X(pidfd_open) X(fcntl) \
+	X(syscall) X(fork) X(clone) X(execve) X(read) X(pread) X(write) X(recv) X(recvmsg) X(send) \
+	X(sendmsg) X(sendfile) X(splice) X(close) X(bind) X(listen) X(connect) X(setsockopt) \
+	X(getsockopt) X(getsockname) X(getpeername) X(shutdown) X(epoll_ctl) X(epoll_wait) \
+	X(timerfd_settime) X(poll) X(waitid) X(kill) X(pidfd_send_signal) X(ftruncate) X(rename) \
+	X(unlink) X(chmod) X(chown) X(mkdir) X(fstat) X(stat) X(lstat) X(chdir) X(getcwd) X(realpath) \
+	X(glob) X(getrandom) X(getrlimit) X(setrlimit) X(prctl) X(close_range) X(setgroups) \
+	X(setresuid) X(setresgid) X(getaddrinfo) X(getpwnam) X(getgrnam) X(fread) X(fclose) X(fflush)
+/* clang-format on */
 
 enum function {
 #define X(name) FN_##name,
