@@ -327,6 +327,7 @@ PLAIN(void *, NULL, reallocarray, (void *old, size_t n, size_t size), (old, n, s
 PLAIN(void *, MAP_FAILED, mmap, (void *at, size_t len, int protection, int flags, int fd, off_t offset),
 	(at, len, protection, flags, fd, offset))
 PLAIN(FILE *, NULL, fopen, (const char *path, const char *mode), (path, mode))
+/* cppcheck-suppress CastIntegerToAddressAtReturn */
 PLAIN(DIR *, NULL, opendir, (const char *path), (path))
 PLAIN(int, -1, socket, (int family, int type, int protocol), (family, type, protocol))
 PLAIN(int, -1, socketpair, (int family, int type, int protocol, int fd[2]), (family, type, protocol, fd))
@@ -399,7 +400,9 @@ PLAIN(int, -1, setresgid, (gid_t real_id, gid_t effective, gid_t saved), (real_i
 PLAIN(int, EAI_MEMORY, getaddrinfo,
 	(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **found),
 	(node, service, hints, found))
+/* cppcheck-suppress CastIntegerToAddressAtReturn */
 PLAIN(struct passwd *, NULL, getpwnam, (const char *name), (name))
+/* cppcheck-suppress CastIntegerToAddressAtReturn */
 PLAIN(struct group *, NULL, getgrnam, (const char *name), (name))
 PLAIN(size_t, 0, fread, (void *data, size_t size, size_t n, FILE *file), (data, size, n, file))
 PLAIN(int, EOF, fflush, (FILE * file), (file))
