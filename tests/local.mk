@@ -7,6 +7,7 @@ include tests/unit/site.mk
 include tests/config/local.mk
 include tests/fuzz/local.mk
 include tests/ctl/local.mk
+include tests/faults/local.mk
 
 # The load generator of the scenarios and of the benchmark.
 check_PROGRAMS += tests/hammer

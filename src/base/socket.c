@@ -6,7 +6,6 @@
 #include "base/fd.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -36,6 +35,21 @@ socket_send(int fd, const void *data, size_t len, const int *fds, size_t n)
 		memcpy(CMSG_DATA(&rights.header), fds, n * sizeof(*fds));
 	}
 	return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
+bool
+socket_may_retry(ssize_t error)
+{
+	switch (error) {
+	case -EAGAIN:
+	case -EINTR:
+	case -ENOMEM:
+	case -ENOBUFS:
+	case -ETOOMANYREFS:
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* Takes the descriptors out of a message, and closes those that there is no room for. False when there were. */

@@ -4,6 +4,7 @@
 #ifndef BASE_SOCKET_H
 #define BASE_SOCKET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -15,6 +16,9 @@
  * errno, -ETOOMANYREFS among them: too many descriptors of this user are on their way.
  */
 int socket_send(int fd, const void *data, size_t len, const int *fds, size_t n);
+
+/* Does this error (negative errno) of the two say nothing of the socket, so that another attempt may do? */
+bool socket_may_retry(ssize_t error);
 
 /*
  * Receives one packet, without waiting, and up to *n descriptors, which are close-on-exec from birth. Its length, 0 at the end

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /*
  * Sets right what libconfig 1.5 got wrong: it reads one token ahead, so for what stands in a list it often tells the next line; and integers
@@ -35,6 +36,23 @@ correct(config_setting_t *setting, const struct syntax_value **value)
 	}
 }
 
+/*
+ * libconfig looks at no allocation of its own (1.5, of Debian 12): without memory it ends the process, or crashes. So what it may take is
+ * asked for beforehand. Within this process nobody else takes it meanwhile.
+ */
+static bool
+has_room(size_t len)
+{
+	/* "1,1,…" has a setting of 80 bytes and its place in a list for two bytes; the scanner has tables and a copy */
+	size_t room = 256 * 1024 + 128 * len;
+	void *probe = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (probe == MAP_FAILED)
+		return false;
+	munmap(probe, room);
+	return true;
+}
+
 static int
 parse(struct config_tree *tree, const char *text, struct problems *problems)
 {
@@ -49,6 +67,8 @@ parse(struct config_tree *tree, const char *text, struct problems *problems)
 		r = syntax_check(text, &tree->places, problems, values);
 	if (r < 0)
 		return r;
+	if (!has_room(strlen(text)))
+		return -ENOMEM;
 	if (config_read_string(&tree->lib, text)) {
 		correct(config_root_setting(&tree->lib), &value);
 		return 0;
@@ -62,7 +82,7 @@ parse(struct config_tree *tree, const char *text, struct problems *problems)
 int
 tree_parse(const char *text, struct config_tree **ret, struct problems *problems)
 {
-	struct config_tree *tree = calloc(1, sizeof(*tree));
+	struct config_tree *tree = has_room(0) ? calloc(1, sizeof(*tree)) : NULL;
 	int r;
 
 	if (!tree)

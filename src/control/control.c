@@ -296,14 +296,19 @@ make_audiences(struct control *control)
 	return true;
 }
 
+/* What can't be opened takes nobody's place. */
 static void
 replace(struct control *control, struct gate **place, struct gate *next, gate_fn *on_connection)
 {
+	if (next && gate_open(next, control->base, on_connection, control) < 0) {
+		log_error("control: cannot listen on %s: out of memory", gate_address(next));
+		if (next != *place)
+			gate_close(next);
+		return;
+	}
 	if (*place != next)
 		gate_close(*place);
 	*place = next;
-	if (next && gate_open(next, control->base, on_connection, control) < 0)
-		log_error("control: cannot listen on %s: out of memory", gate_address(next));
 }
 
 /* The socket stays: who may connect to it may have changed. */
@@ -334,6 +339,19 @@ commit(void *arg)
 	control->next_local = control->next_metrics = NULL;
 }
 
+/* At the start there is nothing to go back to: who asks is to hear "not ready", and not to wait. */
+static bool
+begin(struct control *control, struct problems *problems)
+{
+	bool local = control->next_local, metrics = control->next_metrics;
+
+	commit(control);
+	if (local == !!control->local && metrics == !!control->metrics)
+		return true;
+	problems_add(problems, NULL, 0, "control: out of memory");
+	return false;
+}
+
 static bool
 prepare(struct master *master, const struct config *config, struct problems *problems, void *arg)
 {
@@ -353,9 +371,8 @@ prepare(struct master *master, const struct config *config, struct problems *pro
 	good &= prepare_metrics(control, config, problems);
 	if (!good)
 		discard(control);
-	/* at the start there is nothing to go back to: who asks is to hear "not ready", and not to wait */
 	else if (!master_report(master).pool->running)
-		commit(control);
+		good = begin(control, problems);
 	return good;
 }
 

@@ -35,6 +35,7 @@ static const struct {
 	[MESSAGE_FAILED] = { "failed", MESSAGE_TO_MASTER, parse_text },
 	[MESSAGE_UPSTREAM] = { "upstream", MESSAGE_TO_MASTER, parse_upstream },
 	[MESSAGE_RESOLVED] = { "resolved", MESSAGE_TO_MASTER, parse_resolved },
+	[MESSAGE_STRANDED] = { "stranded", MESSAGE_TO_MASTER, parse_nothing },
 	[MESSAGE_DRAIN] = { "drain", MESSAGE_TO_WORKER, parse_drain },
 	[MESSAGE_STOP] = { "stop", MESSAGE_TO_WORKER, parse_nothing },
 	[MESSAGE_DRAIN_UPSTREAM] = { "drain-upstream", MESSAGE_TO_WORKER, parse_name },

@@ -3,7 +3,7 @@
  * newline, so that a write is atomic. This is the whole protocol; doc/protocol.md says it byte by byte.
  *
  *	worker → master   hello 1 NAME VERSION · ready · alive · status TEXT · stats k=v … ·
- *	                  drained finished=N handed=N cut=N · failed TEXT · upstream N NAME · resolved N ADDRESS …
+ *	                  drained finished=N handed=N cut=N · failed TEXT · upstream N NAME · resolved N ADDRESS … · stranded
  *	master → worker   drain SECONDS · stop · drain-upstream NAME · enable-upstream NAME ·
  *	                  recall-upstream NAME down=N streak=N result=N · resolve-upstream NAME ADDRESS …
  *
@@ -33,6 +33,7 @@ enum message_type {
 	MESSAGE_FAILED,
 	MESSAGE_UPSTREAM,
 	MESSAGE_RESOLVED,
+	MESSAGE_STRANDED,
 	MESSAGE_DRAIN,
 	MESSAGE_STOP,
 	MESSAGE_DRAIN_UPSTREAM,
@@ -90,7 +91,8 @@ int message_next_pair(char **pairs, const char **ret_key, uint64_t *ret_value);
  * Makes a line, newline included, in buf; returns its length. Text arguments are made safe: control
  * characters become '?', what is too long is cut.
  */
-size_t message_format_word(char buf[static MESSAGE_MAX], enum message_type type); /* ready alive stop inbox */
+size_t message_format_word(
+	char buf[static MESSAGE_MAX], enum message_type type); /* ready alive stop inbox stranded */
 size_t message_format_text(
 	char buf[static MESSAGE_MAX], enum message_type type, const char *text); /* status failed */
 size_t message_format_hello(char buf[static MESSAGE_MAX], const char *name, const char *version);

@@ -107,9 +107,26 @@ heirs_appoint(struct pool *pool, struct worker *worker)
 	}
 }
 
+/* It had no way out, or has lost it: to want of memory or descriptors, here or there, or with an heir. */
+static void
+appoint_again(struct pool *pool, struct worker *worker)
+{
+	if (!worker || !worker->stranded)
+		return;
+	worker->stranded = false;
+	if (worker->state != WORKER_DRAINING || worker->rescues == HEIRS_RESCUES_MAX)
+		return;
+	worker->rescues++;
+	heirs_appoint(pool, worker);
+}
+
 void
 heirs_appoint_late(struct pool *pool)
 {
+	for (unsigned i = 0; i < pool->n_slots; i++) {
+		appoint_again(pool, pool->slot[i]->incumbent);
+		appoint_again(pool, pool->slot[i]->successor);
+	}
 	for (unsigned i = 0; may_hand_over(pool) && i < pool->n_slots; i++) {
 		struct slot *slot = pool->slot[i];
 		struct worker *leaving = slot->incumbent;

@@ -13,6 +13,9 @@ struct worker;
 /* A worker has so many heirs beside its successor at most: each takes a socket of both, for a moment. */
 #define HEIRS_MAX 16
 
+/* How often a worker is joined with them again that has lost its way out: where it does not help once, it may never do. */
+#define HEIRS_RESCUES_MAX 8
+
 /*
  * What the worker of `slot` leaves to the slot `heir`, when a pool of n_old workers becomes one of n_new: relative to what its
  * other heirs get; 0: nothing. Pure. If each slot has as many connections as another before, it is so afterwards, as long as
@@ -23,7 +26,10 @@ unsigned heirs_share(unsigned slot, unsigned heir, unsigned n_old, unsigned n_ne
 /* Joins a worker that is about to drain with its heirs. */
 void heirs_appoint(struct pool *pool, struct worker *worker);
 
-/* Joins those that drain already with a successor that has become READY since: the one that they had may have died. */
+/*
+ * Joins those that drain already with a successor that has become READY since: the one that they had may have died. And once more those
+ * that say they have no way out.
+ */
 void heirs_appoint_late(struct pool *pool);
 
 #endif

@@ -34,8 +34,8 @@ before_commit(const struct roll_facts *f, size_t *ret_slot)
 {
 	struct count c = count_slots(f);
 
-	if (f->lost && !f->first)
-		return ROLL_STEP_REVERT;
+	if (f->lost)
+		return f->first ? ROLL_STEP_GIVE_UP : ROLL_STEP_REVERT;
 	if (c.ready == c.wanted)
 		return ROLL_STEP_COMMIT;
 	if (c.next < f->n && c.busy < f->parallel) {

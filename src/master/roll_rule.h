@@ -35,7 +35,7 @@ struct roll_facts {
 	enum roll_state state;
 	bool first; /* there is no generation to go back to */
 	bool committed;
-	bool lost; /* a worker of the target was lost before the commit */
+	bool lost; /* a worker of the target was lost before the commit; of the first roll: there can't even be slots */
 	unsigned parallel;
 	size_t n;
 	const struct roll_slot *slot; /* in the order in which the roll takes them */

@@ -106,18 +106,27 @@ unix_socket_listen(const struct config_listen *spec, ino_t *ret_inode)
 	return take_fd(&fd);
 }
 
-bool
-unix_socket_is_there(const char *path, ino_t inode)
+/* 1: it is that socket, 0: it is not, negative errno: nobody can tell. */
+static int
+look_at(const char *path, ino_t inode)
 {
 	struct stat st;
 
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
 	/* the number is nobody else's as long as we have the socket open, even when the path is gone */
-	return lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == inode;
+	return S_ISSOCK(st.st_mode) && st.st_ino == inode;
+}
+
+bool
+unix_socket_is_there(const char *path, ino_t inode)
+{
+	return look_at(path, inode) != 0;
 }
 
 void
 unix_socket_unlink(const char *path, ino_t inode)
 {
-	if (unix_socket_is_there(path, inode))
+	if (look_at(path, inode) == 1)
 		unlink(path);
 }

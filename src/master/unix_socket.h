@@ -19,10 +19,13 @@ int unix_socket_listen(const struct config_listen *spec, ino_t *ret_inode);
 /* Sets mode and owner as the spec says. 0; -ENOENT for an unknown account; or negative errno. */
 int unix_socket_set_access(const char *path, const struct config_listen *spec);
 
-/* Is the path still that socket? Somebody may have removed or replaced it. */
+/*
+ * Is the path still that socket? Somebody may have removed or replaced it. Where it can't be looked at, it is: what can't be seen must not
+ * be replaced.
+ */
 bool unix_socket_is_there(const char *path, ino_t inode);
 
-/* Removes the path, if it is still that socket. */
+/* Removes the path, if it is that socket for certain. */
 void unix_socket_unlink(const char *path, ino_t inode);
 
 #endif

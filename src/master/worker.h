@@ -82,8 +82,11 @@ struct worker {
 	int pidfd;
 	int control_fd;
 	int status_fd;
-	int handoff_fd;  /* the handoff channel: outboxes and inboxes go to it */
-	pid_t heir;      /* of the same slot, the last that was given its connections; 0: none */
+	int handoff_fd; /* the handoff channel: outboxes and inboxes go to it */
+	pid_t heir;     /* of the same slot, the last that was given its connections; 0: none */
+	bool stranded;  /* it drains and has no way out for its connections; until the pool looks */
+	unsigned
+		rescues; /* how often it was given another one. (Both are but for this image of the master.) */
 	int counters_fd; /* of the page that `counters` maps */
 	struct line_reader reader;
 	struct event *on_exit;     /* pidfd */

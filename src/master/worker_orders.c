@@ -45,7 +45,12 @@ worker_signal_all(struct worker *w, int sig)
 static void
 send_line(struct worker *w, const char *line, size_t len)
 {
-	if (write(w->control_fd, line, len) < 0)
+	ssize_t n;
+
+	do
+		n = write(w->control_fd, line, len);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
 		log_debug(
 			"worker %u did not take \"%.*s\": %s", w->slot, (int)len - 1, line, strerror(errno));
 }

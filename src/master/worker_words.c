@@ -131,6 +131,14 @@ on_resolved(struct worker *w, const struct message *m)
 }
 
 static void
+on_stranded(struct worker *w, const struct message *m)
+{
+	(void)m;
+	w->stranded = true;
+	w->host->changed(w->host->arg);
+}
+
+static void
 on_hello(struct worker *w, const struct message *m)
 {
 	char reason[80];
@@ -186,6 +194,7 @@ on_line(char *line, void *arg)
 		[MESSAGE_FAILED] = on_failed,
 		[MESSAGE_UPSTREAM] = on_upstream,
 		[MESSAGE_RESOLVED] = on_resolved,
+		[MESSAGE_STRANDED] = on_stranded,
 	};
 	char raw[MESSAGE_MAX];
 	struct worker *w = arg;

@@ -73,33 +73,22 @@ listener_close(struct listener *listener)
 	listener->acceptor->n_open--;
 }
 
-/* Makes the events follow the flags. */
-static void
-acceptor_update(struct acceptor *acceptor)
+/* Makes the events follow the flags. False when there was no memory to watch one of the sockets. */
+static bool
+follow_flags(struct acceptor *acceptor)
 {
 	bool accepts = acceptor->started && !acceptor->full && !acceptor->pausing;
+	bool all = true;
 
 	for (size_t i = 0; i < acceptor->n_listeners; i++) {
 		struct event *event = acceptor->listeners[i].event;
 
 		if (event && accepts)
-			event_add(event, NULL);
+			all &= event_add(event, NULL) == 0;
 		else if (event)
 			event_del(event);
 	}
-}
-
-/* event: the pause is over */
-static void
-on_pause_end(evutil_socket_t fd, short what, void *arg)
-{
-	struct acceptor *acceptor = arg;
-
-	(void)fd;
-	(void)what;
-	acceptor->pausing = false;
-	acceptor_update(acceptor);
-	episode_pause(&acceptor->exhaustion);
+	return all;
 }
 
 /*
@@ -116,7 +105,28 @@ exhausted(struct acceptor *acceptor, int error)
 			strerror(error), (int)(EXHAUSTED_PAUSE_US / US_PER_MS));
 	acceptor->pausing = true;
 	event_add(acceptor->pause_end, &pause);
+	follow_flags(acceptor);
+}
+
+/* A socket that is not watched is one whose clients wait for ever: then it is tried again. */
+static void
+acceptor_update(struct acceptor *acceptor)
+{
+	if (!follow_flags(acceptor))
+		exhausted(acceptor, ENOMEM);
+}
+
+/* event: the pause is over */
+static void
+on_pause_end(evutil_socket_t fd, short what, void *arg)
+{
+	struct acceptor *acceptor = arg;
+
+	(void)fd;
+	(void)what;
+	acceptor->pausing = false;
 	acceptor_update(acceptor);
+	episode_pause(&acceptor->exhaustion);
 }
 
 /* An episode_fn */

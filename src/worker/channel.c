@@ -78,7 +78,7 @@ read_packets(struct channel *channel)
 		size_t n = 1;
 		ssize_t len = socket_receive(fd, line, sizeof(line), &passed, &n);
 
-		if (len == -EAGAIN || len == -EINTR)
+		if (socket_may_retry(len))
 			return;
 		if (len == -EMFILE || len == -EMSGSIZE) {
 			log_warning("a packet on the handoff channel is lost: %s", strerror((int)-len));

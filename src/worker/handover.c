@@ -106,7 +106,27 @@ all_have_greeted(const struct handover *h)
 	return true;
 }
 
-/* Offers as many as there is room for; where there is nobody to offer them to, they stay. */
+static void
+say_stranded(const struct handover *h)
+{
+	if (h->identity.version > 0 && h->handler->on_stranded)
+		h->handler->on_stranded(h->arg);
+}
+
+/* Nobody is there to offer them to: they stay, unless another way out comes. */
+static void
+stay(struct handover *h)
+{
+	bool any = !TAILQ_EMPTY(&h->list[SERVICE_CONNECTION_LEAVING]) ||
+	           !TAILQ_EMPTY(&h->list[SERVICE_CONNECTION_QUIESCING]);
+
+	retire_all(h, SERVICE_CONNECTION_LEAVING);
+	retire_all(h, SERVICE_CONNECTION_QUIESCING);
+	if (any)
+		say_stranded(h);
+}
+
+/* Offers as many as there is room for. */
 static void
 pump(struct handover *h)
 {
@@ -116,8 +136,7 @@ pump(struct handover *h)
 	if (!h->begun)
 		return;
 	if (TAILQ_EMPTY(&h->outboxes)) {
-		retire_all(h, SERVICE_CONNECTION_LEAVING);
-		retire_all(h, SERVICE_CONNECTION_QUIESCING);
+		stay(h);
 		return;
 	}
 	if (!all_have_greeted(h))
@@ -176,6 +195,9 @@ handover_add_outbox(struct handover *h, int fd, uint64_t share)
 		o = outbox_new(h->base, &h->rush, fd, share, &handler, h);
 	if (!o) {
 		fd_close(&fd);
+		if (h->begun && TAILQ_EMPTY(&h->outboxes) &&
+			!TAILQ_EMPTY(&h->list[SERVICE_CONNECTION_RETIRED]))
+			say_stranded(h);
 		return;
 	}
 	TAILQ_INSERT_TAIL(&h->outboxes, o, entry);

@@ -34,6 +34,8 @@ struct handover_handler {
 	void (*on_lost)(void *arg);
 	/* One less: another worker has it. */
 	void (*on_handed)(void *arg);
+	/* There are connections that could go, and no way out, or none any more. NULL: nobody wants to know. */
+	void (*on_stranded)(void *arg);
 };
 
 struct handover {

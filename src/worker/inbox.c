@@ -64,7 +64,7 @@ take_offer(struct inbox *inbox)
 	ssize_t len = socket_receive(inbox->fd, data, sizeof(data), fds, &n_fds);
 	struct batch batch;
 
-	if (len == -EAGAIN || len == -EINTR)
+	if (socket_may_retry(len))
 		return 0;
 	if (len <= 0)
 		return len < 0 ? (int)len : -EPIPE;
@@ -95,13 +95,13 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	inbox->handler->on_end(inbox, inbox->arg);
 }
 
-/* What goes wrong here is seen when something is read. */
-static void
-greet(struct inbox *inbox)
+/* False: it could not be said, and the other side would wait for it in vain. (What else goes wrong is seen when something is read.) */
+static bool
+greet(int fd)
 {
 	unsigned char data[HANDOFF_MESSAGE_MAX];
 
-	(void)socket_send(inbox->fd, data, handoff_answers_write(data, NULL, 0), NULL, 0);
+	return !socket_may_retry(socket_send(fd, data, handoff_answers_write(data, NULL, 0), NULL, 0));
 }
 
 struct inbox *
@@ -114,12 +114,11 @@ inbox_new(struct event_base *base, struct rush *rush, int fd, const struct inbox
 	*inbox = (struct inbox){ .handler = handler, .arg = arg, .fd = -1, .rush = rush };
 	inbox->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, inbox);
 	if (!inbox->readable || event_priority_set(inbox->readable, rush->priority) < 0 ||
-		event_add(inbox->readable, NULL) < 0) {
+		event_add(inbox->readable, NULL) < 0 || !greet(fd)) {
 		inbox_free(inbox);
 		return NULL;
 	}
 	inbox->fd = fd;
-	greet(inbox);
 	return inbox;
 }
 

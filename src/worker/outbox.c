@@ -16,6 +16,9 @@
 /* Messages that are read before others have their turn; an honest heir rarely has more than a few for us. */
 #define ANSWERS_AT_A_TIME 64
 
+/* How often what was sent is read to its end before it is given up: there may be no memory for a moment, but it has to be read. */
+enum { END_ATTEMPTS = 1000 };
+
 static void
 set_timer(struct event *timer, uint64_t us)
 {
@@ -83,7 +86,7 @@ read_answers(struct outbox *o, unsigned max)
 			continue;
 		if (len == -EINTR)
 			continue;
-		if (len == -EAGAIN)
+		if (socket_may_retry(len))
 			return 0;
 		if (len <= 0)
 			return len < 0 ? (int)len : -EPIPE;
@@ -107,7 +110,8 @@ outbox_end(struct outbox *o)
 	event_del(o->timeout);
 	/* from here on the other side can say `adopted` no more; what it has said is read */
 	shutdown(o->fd, SHUT_RDWR);
-	(void)read_answers(o, UINT_MAX);
+	for (int i = 0; i < END_ATTEMPTS && read_answers(o, UINT_MAX) == 0; i++)
+		;
 	fd_close(&o->fd);
 	while ((connection = TAILQ_FIRST(&o->transit))) {
 		/* its copies over there are closed when they are read, or their holder dies; maybe much later */
@@ -228,7 +232,7 @@ outbox_flush(struct outbox *o)
 		await_answers(o);
 	if (r == -EAGAIN)
 		event_add(o->writable, NULL);
-	else if (r == -ETOOMANYREFS)
+	else if (socket_may_retry(r))
 		event_add(o->retry, &retry);
 	else if (r < 0)
 		event_active(o->readable, EV_READ, 0); /* which reads up to the end */

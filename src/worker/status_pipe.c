@@ -160,6 +160,14 @@ status_pipe_upstream(struct status_pipe *pipe, size_t number, const char *name)
 }
 
 void
+status_pipe_stranded(struct status_pipe *pipe)
+{
+	char line[MESSAGE_MAX];
+
+	send_or_keep(pipe, line, message_format_word(line, MESSAGE_STRANDED));
+}
+
+void
 status_pipe_drained(struct status_pipe *pipe, uint64_t finished, uint64_t handed, uint64_t cut)
 {
 	char line[MESSAGE_MAX];

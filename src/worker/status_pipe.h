@@ -33,6 +33,7 @@ void status_pipe_alive(struct status_pipe *pipe);
 void status_pipe_failed(struct status_pipe *pipe, const char *text);
 void status_pipe_resolved(struct status_pipe *pipe, size_t number, const char *addresses);
 void status_pipe_upstream(struct status_pipe *pipe, size_t number, const char *name);
+void status_pipe_stranded(struct status_pipe *pipe);
 void status_pipe_drained(struct status_pipe *pipe, uint64_t finished, uint64_t handed, uint64_t cut);
 
 /* Calls `fn` once nothing is kept any more, at once when that is so already. */

@@ -406,6 +406,16 @@ on_handed(void *arg)
 	leave_if_done(w);
 }
 
+/* of handover_handler: who has no channel gets no way out either */
+static void
+on_stranded(void *arg)
+{
+	struct worker *w = arg;
+
+	if (w->channel && w->state == WORKER_DRAINING)
+		status_pipe_stranded(w->status);
+}
+
 /* of channel_handler */
 static void
 on_outbox(int fd, uint64_t share, void *arg)
@@ -585,7 +595,11 @@ open_service(struct worker *w)
 	static const struct channel_handler channel_handler = { .on_outbox = on_outbox,
 		.on_inbox = on_inbox };
 	static const struct handover_handler handover_handler = {
-		.on_taken = on_taken, .on_adopted = on_adopted, .on_lost = on_lost, .on_handed = on_handed
+		.on_taken = on_taken,
+		.on_adopted = on_adopted,
+		.on_lost = on_lost,
+		.on_handed = on_handed,
+		.on_stranded = on_stranded,
 	};
 	int r;
 

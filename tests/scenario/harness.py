@@ -497,8 +497,9 @@ class Daemon:
         self.send(number)
         return self.wait_exit()
 
-    def close(self):
-        """Ends what still runs. Fails when a worker outlives the daemon, or a sanitizer found something."""
+    def close(self, reap=True):
+        """Ends what still runs. Fails when a worker outlives the daemon, or a sanitizer found something. (Where other threads wait for
+        daemons of theirs, only one may reap orphans.)"""
         try:
             if self.process.poll() is None:
                 self.send(signal.SIGQUIT)
@@ -507,7 +508,8 @@ class Daemon:
         finally:
             for pid in [self.pid, *self.pids()]:
                 self._kill(pid)
-            reap_orphans()
+            if reap:
+                reap_orphans()
         found = self.log.find(SANITIZER_LINE)
         assert not found, "\n".join(match.string for match in found)
 

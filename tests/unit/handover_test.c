@@ -173,7 +173,7 @@ on_handed(void *arg)
 static void
 side_init(struct side *side)
 {
-	static const struct handover_handler handler = { on_taken, on_adopted, on_lost, on_handed };
+	static const struct handover_handler handler = { on_taken, on_adopted, on_lost, on_handed, NULL };
 
 	*side = (struct side){ .base = event_base_new(), .watched = -1 };
 	handover_init(&side->handover, side->base, 0, &ops, side, &handler, side);

@@ -40,6 +40,8 @@ static const struct row rows[] = {
 	{ "stats many", MESSAGE_TO_MASTER, -EBADMSG, 0 },
 	{ "stats =1", MESSAGE_TO_MASTER, -EBADMSG, 0 },
 	{ "drained finished=1 handed=2 cut=3", MESSAGE_TO_MASTER, 0, MESSAGE_DRAINED },
+	{ "stranded", MESSAGE_TO_MASTER, 0, MESSAGE_STRANDED },
+	{ "stranded 1", MESSAGE_TO_MASTER, -EBADMSG, 0 },
 	{ "drained cut=3 finished=1 handed=2", MESSAGE_TO_MASTER, 0, MESSAGE_DRAINED },
 	{ "drained finished=1 handed=2 cut=3 later=4", MESSAGE_TO_MASTER, 0, MESSAGE_DRAINED },
 	{ "drained", MESSAGE_TO_MASTER, -EBADMSG, 0 },

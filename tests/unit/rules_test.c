@@ -179,6 +179,8 @@ static const struct {
 		{ DONE, DONE, ARRIVING }, ROLL_STEP_COMMIT, 0 },
 	{ "a shrink: surplus slots are not asked", { ROLL_FORWARD, .n = 3, .parallel = 1 },
 		{ ARRIVING, RETIRED, RETIRED }, ROLL_STEP_COMMIT, 0 },
+	{ "the first, without memory for slots",
+		{ ROLL_FORWARD, .first = true, .lost = true, .parallel = 1024 }, {}, ROLL_STEP_GIVE_UP, 0 },
 	{ "a loss", { ROLL_FORWARD, .lost = true, .n = 3, .parallel = 1 }, { DONE, BUSY, TODO },
 		ROLL_STEP_REVERT, 0 },
 	{ "committed, draining", { ROLL_FORWARD, .committed = true, .n = 3 }, { DONE, DONE, ARRIVING },
