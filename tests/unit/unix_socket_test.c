@@ -56,7 +56,7 @@ mode_of(const char *path)
 static void
 test_access_is_that_of_the_socket(void **state)
 {
-	struct place place;
+	struct place place = { .folder = "" };
 	struct config_listen spec = { .mode = 0640, .backlog = 1 };
 	ino_t inode;
 	int fd;
@@ -78,7 +78,7 @@ test_access_is_that_of_the_socket(void **state)
 static void
 test_access_of_a_file_is_not_changed(void **state)
 {
-	struct place place;
+	struct place place = { .folder = "" };
 	struct config_listen spec = { .mode = 0666 };
 
 	(void)state;
