@@ -35,6 +35,7 @@ scenario_tests = \
 	tests/scenario/test_reexec.py \
 	tests/scenario/test_reject.py \
 	tests/scenario/test_reload.py \
+	tests/scenario/test_sandbox.py \
 	tests/scenario/test_signals.py \
 	tests/scenario/test_unix_path.py
 

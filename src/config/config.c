@@ -46,6 +46,13 @@ static const struct option_choice log_targets[] = {
 	{ NULL, 0 },
 };
 
+static const struct option_choice sandboxes[] = {
+	{ "auto", CONFIG_SANDBOX_AUTO },
+	{ "always", CONFIG_SANDBOX_ALWAYS },
+	{ "never", CONFIG_SANDBOX_NEVER },
+	{ NULL, 0 },
+};
+
 /* How many CPUs this process may use. */
 static unsigned
 count_cpus(void)
@@ -109,6 +116,8 @@ static const struct option options[] = {
 		.help = "connections that a worker serves at a time; without: no limit" },
 	{ "limits.open_files", OPTION_INTEGER, FIELD(limits.open_files), NULL, 64, 1048576,
 		.help = "RLIMIT_NOFILE of a worker, at most the daemon's hard limit; without: the daemon's own" },
+	{ "sandbox", OPTION_CHOICE, FIELD(sandbox), "auto", .choices = sandboxes,
+		.help = "whether workers give up system calls that they don't need: \"auto\": where it can be; \"always\": those of modules too; \"never\"" },
 	{ "control.path", OPTION_STRING, FIELD(control.path), .effect = CONFIG_EFFECT_LIVE,
 		.help = "the control socket; without: control.sock in the daemon's runtime folder, /run/gracefuld" },
 	{ "control.mode", OPTION_MODE, FIELD(control.mode), "0660", .effect = CONFIG_EFFECT_LIVE,

@@ -51,6 +51,12 @@ enum config_log_target {
 	CONFIG_LOG_STDERR,
 };
 
+enum config_sandbox {
+	CONFIG_SANDBOX_AUTO, /* of our own services, where the kernel can */
+	CONFIG_SANDBOX_ALWAYS,
+	CONFIG_SANDBOX_NEVER,
+};
+
 struct config {
 	char *path; /* of the file that was loaded, also when it came as text; "-" for text that was in no file */
 	char *text; /* the whole text, includes expanded, with line markers: config_load_text understands it */
@@ -86,6 +92,7 @@ struct config {
 		unsigned connections; /* per worker; 0: no limit */
 		unsigned open_files;  /* per worker; 0: as inherited */
 	} limits;
+	int sandbox; /* enum config_sandbox */
 	struct {
 		char *path; /* NULL: the default one */
 		mode_t mode;

@@ -242,6 +242,15 @@ check_heartbeat(const struct exec_options *into, const struct config *config, st
 			"a program gives signs of life with service.ready = \"pipe\" or \"notify\" only");
 }
 
+/* It would not be what was asked for: nobody knows what a program needs. */
+static void
+check_sandbox(const struct config *config, struct problems *problems)
+{
+	if (config->sandbox == CONFIG_SANDBOX_ALWAYS)
+		config_add_problem(config, "sandbox", problems,
+			"there is none for a program that is not gracefuld's own; \"auto\" leaves it alone");
+}
+
 int
 exec_options_read(struct exec_options *into, const struct config *config, struct problems *problems)
 {
@@ -258,6 +267,7 @@ exec_options_read(struct exec_options *into, const struct config *config, struct
 	read_ready(into, config, problems);
 	read_drain(into, config, problems);
 	check_heartbeat(into, config, problems);
+	check_sandbox(config, problems);
 	if (into->directory && *into->directory != '/')
 		config_add_problem(
 			config, "service.directory", problems, "\"%s\" is no absolute path", into->directory);

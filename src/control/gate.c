@@ -159,10 +159,7 @@ gate_is_there(const struct gate *gate)
 int
 gate_set_access(const struct gate *gate, mode_t mode, gid_t gid)
 {
-	if (chown(gate->address, (uid_t)-1, gid == (gid_t)-1 ? getegid() : gid) < 0 ||
-		chmod(gate->address, mode) < 0)
-		return -errno;
-	return 0;
+	return unix_socket_give(gate->address, (uid_t)-1, gid == (gid_t)-1 ? getegid() : gid, mode);
 }
 
 static void

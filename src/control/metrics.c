@@ -9,6 +9,7 @@
 #include "control/metrics.h"
 
 #include "base/clock.h"
+#include "control/json_reply.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -115,14 +116,16 @@ write_upstream(const struct upstream_sum *sum, void *arg)
 {
 	const struct upstream_family *family = arg;
 	uint64_t value = sum->counter[family->counter];
+	json_t *text = json_text(sum->record->name); /* what is no UTF-8 would spoil the whole page */
 
 	if (family->counter == UPSTREAM_STATE)
 		value = sum->in_state[UPSTREAM_STATE_UP] > 0;
 	/* (a name has neither quotes nor backslashes, but a path may) */
 	fprintf(family->f, "gracefuld_%s{upstream=\"", family->name);
-	for (const char *p = sum->record->name; *p; p++)
+	for (const char *p = text ? json_string_value(text) : ""; *p; p++)
 		fprintf(family->f, *p == '"' || *p == '\\' ? "\\%c" : "%c", *p);
 	fprintf(family->f, "\"} %" PRIu64 "\n", value);
+	json_decref(text);
 }
 
 /* Of the service proxy. */

@@ -21,6 +21,7 @@
  *	NET_BIND_SERVICE  a reload may bind a port below 1024
  *	CHOWN, FOWNER     UNIX sockets get their owner and mode
  *	DAC_OVERRIDE      … in folders that belong to others; the configuration may be readable by its group only
+ *	SETPCAP           workers of our own lose all of these, and the way to any
  */
 static const unsigned needed[] = {
 	CAP_SETUID,
@@ -30,6 +31,7 @@ static const unsigned needed[] = {
 	CAP_CHOWN,
 	CAP_FOWNER,
 	CAP_DAC_OVERRIDE,
+	CAP_SETPCAP,
 };
 
 static int
@@ -132,14 +134,31 @@ identity_find(const struct config *config, struct identity *ret, const char **re
 	return 0;
 }
 
+/* From now on no program that is executed, whatever its owner and bits, can have one. EPERM: we may not, being in somebody else's sandbox. */
+static int
+drop_bounds(void)
+{
+	/* SETPCAP, which this takes, is the last */
+	for (size_t i = 0; i < ARRAY_LEN(needed); i++)
+		if (prctl(PR_CAPBSET_DROP, needed[i], 0, 0, 0) < 0)
+			return errno == EPERM ? 0 : -errno;
+	return 0;
+}
+
 int
-identity_assume(const struct identity *identity)
+identity_assume(const struct identity *identity, bool is_ours)
 {
 	/* what systemd gave a master that is not root (AmbientCapabilities=) is not for workers; EINVAL: an old kernel */
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
 		return -errno;
 	if (!identity->change)
 		return 0;
+	if (is_ours) {
+		int r = drop_bounds();
+
+		if (r < 0)
+			return r;
+	}
 	if (setgroups(identity->n_groups, identity->groups) < 0 ||
 		setresgid(identity->gid, identity->gid, identity->gid) < 0 ||
 		setresuid(identity->uid, identity->uid, identity->uid) < 0)

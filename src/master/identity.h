@@ -30,8 +30,11 @@ struct identity {
 int identity_find(const struct config *config, struct identity *ret, const char **ret_warning,
 	struct problems *problems);
 
-/* Becomes that account, for good, and gives up ambient capabilities. In the child, before exec. 0, or negative errno. */
-int identity_assume(const struct identity *identity);
+/*
+ * Becomes that account, for good, and gives up ambient capabilities; a program of our own (`is_ours`) those that others could give it by
+ * their files, too. In the child, before exec. 0, or negative errno.
+ */
+int identity_assume(const struct identity *identity, bool is_ours);
 
 void identity_done(struct identity *identity);
 

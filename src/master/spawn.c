@@ -373,7 +373,7 @@ run_child(void *arg)
 		fail_in_child(status_fd, "set limits.open_files for", program, strerror(-r));
 	if (spawn->hosted)
 		give_output(spawn->identity);
-	r = identity_assume(spawn->identity);
+	r = identity_assume(spawn->identity, !spawn->hosted);
 	if (r < 0)
 		fail_in_child(status_fd, "change the account for", program, strerror(-r));
 	r = spawn->hosted ? settle(spawn->hosted, child->master) : 0;

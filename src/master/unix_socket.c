@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -35,6 +36,25 @@ check_vacant(const struct sockaddr_un *address)
 }
 
 int
+unix_socket_give(const char *path, uid_t uid, gid_t gid, mode_t mode)
+{
+	/* the path is followed once; from then on it is known by a descriptor */
+	cleanup_fd int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	char known[32];
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -ENOTSOCK;
+	if ((uid != (uid_t)-1 || gid != (gid_t)-1) && fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0)
+		return -errno;
+	/* (fchmod takes no such descriptor) */
+	snprintf(known, sizeof(known), "/proc/self/fd/%d", fd);
+	return chmod(known, mode) < 0 ? -errno : 0;
+}
+
+int
 unix_socket_set_access(const char *path, const struct config_listen *spec)
 {
 	uid_t uid = (uid_t)-1;
@@ -54,9 +74,7 @@ unix_socket_set_access(const char *path, const struct config_listen *spec)
 			return -ENOENT;
 		gid = gr->gr_gid;
 	}
-	if ((spec->user || spec->group) && chown(path, uid, gid) < 0)
-		return -errno;
-	return chmod(path, spec->mode) < 0 ? -errno : 0;
+	return unix_socket_give(path, uid, gid, spec->mode);
 }
 
 /* From the bound socket under its temporary name to a listening one under its own. */

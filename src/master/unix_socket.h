@@ -16,7 +16,13 @@
  */
 int unix_socket_listen(const struct config_listen *spec, ino_t *ret_inode);
 
-/* Sets mode and owner as the spec says. 0; -ENOENT for an unknown account; or negative errno. */
+/*
+ * Gives a socket an owner, a group (-1: as it is) and a mode, and nothing but a socket: who may write to the folder could put a link to any file
+ * in its place, and we may be root. (A socket that takes its place is that one's own.) 0; -ENOTSOCK; or negative errno.
+ */
+int unix_socket_give(const char *path, uid_t uid, gid_t gid, mode_t mode);
+
+/* Sets mode and owner as the spec says. 0; -ENOENT for an unknown account; -ENOTSOCK: there is something else; or negative errno. */
 int unix_socket_set_access(const char *path, const struct config_listen *spec);
 
 /*

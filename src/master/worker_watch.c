@@ -32,9 +32,12 @@ describe_exit(const siginfo_t *info, char *buf, size_t size)
 static const char *
 explain_exit(const struct worker *w, const siginfo_t *info)
 {
+	bool signalled = info->si_code != CLD_EXITED;
 	bool quiet = w->hosted && w->state == WORKER_STARTING && info->si_code == CLD_EXITED &&
 	             info->si_status == 0;
 
+	if (signalled && info->si_status == SIGSYS)
+		return " (a system call that its sandbox forbids; the kernel's log has its number)";
 	return quiet ? " before it was ready (it must stay in the foreground)" : "";
 }
 

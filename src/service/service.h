@@ -74,8 +74,16 @@ struct service_identity {
 	unsigned version; /* of the fields that freeze writes; 0: connections can't be handed over */
 };
 
+/* What a service asks of the kernel beyond serving connections: what the sandbox leaves to it (worker/sandbox.h). */
+enum service_needs {
+	SERVICE_NEEDS_FILES = 2,   /* to read, opened by their names */
+	SERVICE_NEEDS_PEERS = 4,   /* to make connections itself */
+	SERVICE_NEEDS_UNKNOWN = 8, /* it is not ours */
+};
+
 struct service_ops {
 	const char *type; /* as in `service : { type = …; }` */
+	unsigned needs;   /* enum service_needs, or'ed */
 	/*
 	 * Checks the service's own options (config_read_service), adding to `problems` what is wrong.
 	 * Runs in `gracefuld-worker --check`, and before `start`. NULL: it has none.

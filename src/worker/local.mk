@@ -11,6 +11,7 @@ src_libworker_a_SOURCES = \
 	src/worker/lookout.c src/worker/lookout.h \
 	src/worker/outbox.c src/worker/outbox.h \
 	src/worker/rush.c src/worker/rush.h \
+	src/worker/sandbox.c src/worker/sandbox.h \
 	src/worker/settings.c src/worker/settings.h \
 	src/worker/status_pipe.c src/worker/status_pipe.h \
 	src/worker/worker.c src/worker/worker.h

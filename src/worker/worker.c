@@ -21,6 +21,7 @@
 #include "worker/episode.h"
 #include "worker/handover.h"
 #include "worker/inheritance.h"
+#include "worker/sandbox.h"
 #include "worker/settings.h"
 #include "worker/status_pipe.h"
 
@@ -651,6 +652,28 @@ start_heartbeat(struct worker *w)
 		event_add(w->heartbeat, &interval);
 }
 
+/*
+ * The last step before connections: all that takes more than serving does has been done. Where there can be none, "auto" goes on without,
+ * and says so.
+ */
+static int
+enter_sandbox(struct worker *w)
+{
+	const unsigned needs = w->service_ops->needs;
+	const int mode = w->config->sandbox;
+	int r;
+
+	if (mode == CONFIG_SANDBOX_NEVER || (mode == CONFIG_SANDBOX_AUTO && needs & SERVICE_NEEDS_UNKNOWN))
+		return EX_OK;
+	r = sandbox_enter(needs);
+	if (r == 0)
+		return EX_OK;
+	if (mode == CONFIG_SANDBOX_ALWAYS)
+		return fail(w, EX_OSERR, "there can be no sandbox: %s", strerror(-r));
+	log_msg(r == -EOPNOTSUPP ? LOG_DEBUG : LOG_INFO, "serving without a sandbox: %s", strerror(-r));
+	return EX_OK;
+}
+
 static int
 worker_start(struct worker *w, const char *version)
 {
@@ -662,6 +685,8 @@ worker_start(struct worker *w, const char *version)
 		status = configure(w);
 	if (status == EX_OK)
 		status = open_parts(w);
+	if (status == EX_OK)
+		status = enter_sandbox(w);
 	if (status != EX_OK)
 		return status;
 	start_heartbeat(w);

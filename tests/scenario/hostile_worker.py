@@ -88,6 +88,15 @@ def hang_deaf():
     stay()
 
 
+def liar():
+    """Says names that would be more than a name elsewhere, and counts what nobody has."""
+    hello()
+    say(b'upstream 0 x"}1\\n\xff\xfe\nupstream 1 \xc3\nupstream 2 <script>\n')
+    os.pwrite(int(os.environ["GRACEFULD_STATS_FD"]), b"\xff" * 4096, 0)
+    say("ready\n")
+    polite_end()
+
+
 def ready_then_deaf():
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     hello()

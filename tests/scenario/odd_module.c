@@ -5,6 +5,8 @@
 #include <gracefuld/service.h>
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -28,6 +30,8 @@ enum {
 	FAIL_IN_START,
 	CRASH_IN_START,
 	CRASH_ON_DATA,
+	EXECUTE_ON_DATA,
+	THREAD_ON_DATA,
 	CUT_WITHOUT_END,
 	LEFT_OVER_FIELD,
 	NO_DESCRIPTOR,
@@ -134,6 +138,23 @@ end(struct connection *c, bool cut)
 	free(c);
 }
 
+/* What somebody would do who has found a way in; 0: it can't be that this is reached. */
+static char
+execute(void)
+{
+	char *const argv[] = { (char *)(uintptr_t) "true", NULL };
+
+	execve("/bin/true", argv, argv + 1);
+	return 0;
+}
+
+static void *
+say(void *arg)
+{
+	*(char *)arg = 't';
+	return NULL;
+}
+
 /* Sends back what comes. */
 static void
 on_readable(evutil_socket_t fd, short what, void *arg)
@@ -145,6 +166,14 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (n > 0 && ODD == CRASH_ON_DATA)
 		crash();
+	if (n > 0 && ODD == EXECUTE_ON_DATA)
+		data[0] = execute();
+	if (n > 0 && ODD == THREAD_ON_DATA) {
+		pthread_t thread;
+
+		if (pthread_create(&thread, NULL, say, data) == 0)
+			pthread_join(thread, NULL);
+	}
 	if (n > 0 && data[0] == '!')
 		c->is_odd = true;
 	if (n <= 0 || send(fd, data, (size_t)n, MSG_NOSIGNAL) != n)

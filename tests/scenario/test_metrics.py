@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -198,3 +199,39 @@ def test_prometheus_scrapes_it(start, port, prometheus, figure):
         known = json.load(answer)["data"]
     figure(f"generation and counters are there; it knows the type of gracefuld_connections: {known}")
     assert known["gracefuld_connections"][0]["type"] == "counter"
+
+
+# one sample of the text format, whole
+SAMPLE = re.compile(r'[a-z_]+(\{[a-z_]+="([^"\\\n]|\\\\|\\"|\\n)*"\})? [-+0-9.e]+')
+
+
+def test_worker_that_lies_spoils_its_numbers_and_nothing_else(start, port, hostile):
+    """In its counter page all bits are set, and its upstreams have names that would be more than a label: every line is a sample all the same,
+    the status is JSON, the other slot's worker is left alone, and the next roll goes as ever."""
+    daemon = start(config(port, workers=2, drain_timeout=1), worker=hostile.program)
+    other = daemon.worker(1)
+    hostile.plan("liar", 0)
+    since = daemon.mark()
+    daemon.kill_worker(0)
+    daemon.wait_line(r"worker 0 gen 1 pid \d+: starting -> ready", since=since)
+    status, _, body = raw_get(daemon, "/metrics")
+    lines = body.decode("utf-8").splitlines()
+    assert status == 200 and len(lines) > 50
+    assert not [line for line in lines if not line.startswith("# ") and not SAMPLE.fullmatch(line)]
+    assert any("script" in line for line in lines), "the names have come"
+    assert [worker["state"] for worker in json.loads(raw_get(daemon, "/v1/status")[2])["workers"]] == ["ready", "ready"]
+    json.loads(raw_get(daemon, "/v1/upstreams")[2])
+    assert daemon.worker(1) == other
+    hostile.plan("real")
+    assert daemon.reload().word == "applied"
+
+
+def raw_get(daemon, path):
+    """Status, head and body, as bytes."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(DEADLINE)
+        sock.connect(socket_of(daemon))
+        sock.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: sock.recv(65536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split()[1]), head, body

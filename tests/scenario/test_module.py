@@ -7,6 +7,7 @@ import random
 import re
 import select
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -504,6 +505,42 @@ def test_worker_that_crashes_in_its_module_is_replaced(start, workshop, port, pa
     assert daemon.reload().word == "applied"
     with Client(port) as client:
         assert client.send(b"abc").receive(3) == b"abc"
+
+
+@pytest.mark.skipif(is_sanitized(), reason="there is no sandbox with a sanitizer")
+def test_module_that_executes_something_in_the_sandbox(start, workshop, port, path):
+    """With sandbox = "always": killed by the kernel, which the log explains, and replaced; whoever else is served notices nothing."""
+    workshop.odd(path, "EXECUTE_ON_DATA")
+    daemon = start(module_config(port, path, sandbox="always", workers=1))
+    victim, = daemon.pids()
+    with Client(port) as client:
+        since = daemon.mark()
+        assert client.send(b"x").end() in ("closed", "reset")
+    daemon.wait_line(rf"pid {victim}: ready -> exited .*signal {signal.SIGSYS:d}, ", since=since)
+    daemon.wait_line(r"was killed by signal \d+, .*\(a system call that its sandbox forbids", since=since)
+    daemon.wait_settled(1)
+    assert victim not in daemon.pids()
+
+
+def test_module_that_executes_something_outside_of_it(start, workshop, port, path):
+    """By default nobody knows what a module needs: it becomes another program, which ends."""
+    workshop.odd(path, "EXECUTE_ON_DATA")
+    daemon = start(module_config(port, path, workers=1))
+    victim, = daemon.pids()
+    with Client(port) as client:
+        since = daemon.mark()
+        assert client.send(b"x").end() in ("closed", "reset")
+    daemon.wait_line(rf"pid {victim}: ready -> exited .*status 0", since=since)
+
+
+@pytest.mark.skipif(is_sanitized(), reason="there is no sandbox with a sanitizer")
+def test_module_starts_a_thread_in_the_sandbox(start, workshop, port, path):
+    workshop.odd(path, "THREAD_ON_DATA")
+    daemon = start(module_config(port, path, sandbox="always", workers=1))
+    before = daemon.pids()
+    with Client(port) as client:
+        assert client.send(b"xyz").receive(3) == b"tyz"
+    assert daemon.pids() == before
 
 
 def test_module_that_was_replaced_by_a_bad_one_goes_on(start, workshop, port, path):

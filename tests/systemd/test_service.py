@@ -291,9 +291,12 @@ def test_sandbox_as_shipped(started):
         assert status["Uid"].split() == [uid] * 4
         assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
     assert int(started.process(started.show("MainPID"))["CapEff"], 16) == 1 << 10, "CAP_NET_BIND_SERVICE"
+    filters = int(started.process(started.show("MainPID"))["Seccomp_filters"])
     for pid in started.workers():
         status = started.process(pid)
-        assert int(status["CapEff"], 16) == int(status["CapAmb"], 16) == 0
+        assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == int(status["CapAmb"], 16) == 0
+        assert int(status["Seccomp_filters"]) == filters + 1, "its own beside those of the unit"
+    assert not [m for m in started.messages("-u", "gracefuld") if "without a sandbox" in m]
 
 
 def test_low_port_in_the_sandbox(box, configure):
@@ -381,7 +384,7 @@ def test_root_by_the_drop_in_that_the_unit_describes(box, configure, port):
     for pid in box.workers():
         status = box.process(pid)
         assert status["Uid"].split() == [nobody] * 4
-        assert int(status["CapEff"], 16) == 0
+        assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == 0
     assert box.run("stat", "-c", "%U", "/run/gracefuld/hello.sock").strip() == "daemon"
     box.systemctl("reload", "gracefuld")
     box.wait_show("StatusText", r"applied")

@@ -21,6 +21,7 @@ layer_tests = \
 	tests/unit/proxy_protocol_test \
 	tests/unit/proxy_rules_test \
 	tests/unit/registry_test \
+	tests/unit/sandbox_test \
 	tests/unit/service_test \
 	tests/unit/slab_test \
 	tests/unit/text_test
@@ -56,6 +57,8 @@ tests_unit_pace_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_pace_test_LDADD = $(base_test_ldadd)
 tests_unit_registry_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_registry_test_LDADD = $(service_test_ldadd)
+tests_unit_sandbox_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_sandbox_test_LDADD = $(worker_test_ldadd)
 tests_unit_service_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_service_test_LDADD = $(service_test_ldadd)
 tests_unit_slab_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)

@@ -399,6 +399,7 @@ service_http(void)
 {
 	static const struct service_ops ops = {
 		.type = "http",
+		.needs = SERVICE_NEEDS_FILES,
 		.check = http_options_check,
 		.start = site_start,
 		.accept = site_accept,

@@ -429,6 +429,7 @@ service_module(void)
 {
 	static const struct service_ops ops = {
 		.type = "module",
+		.needs = SERVICE_NEEDS_UNKNOWN,
 		.check = module_check,
 		.start = module_start,
 		.accept = module_accept,

@@ -192,6 +192,7 @@ service_proxy(void)
 {
 	static const struct service_ops ops = {
 		.type = "proxy",
+		.needs = SERVICE_NEEDS_PEERS,
 		.check = proxy_check,
 		.start = proxy_start,
 		.accept = proxy_accept,
