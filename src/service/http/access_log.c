@@ -30,7 +30,7 @@ access_log_client(int fd, char dst[ACCESS_LOG_CLIENT_MAX])
 		struct sockaddr_in in;
 		struct sockaddr_in6 in6;
 		struct sockaddr_un un;
-	} address;
+	} address = { .any = { .sa_family = AF_UNSPEC } };
 	socklen_t len = sizeof(address);
 	char text[INET6_ADDRSTRLEN];
 	const char *mapped;
