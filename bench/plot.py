@@ -98,7 +98,8 @@ def failures(path, stacks, loads, kinds):
         axis.set_xlabel("failed requests for each reload")
     _names(axes[0][0], names, ours)
     handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(kinds), frameon=False)
+    figure.get_layout_engine().set(rect=(0, 0.07, 1, 0.93))
+    figure.legend(handles, labels, loc="lower center", ncols=len(kinds), frameon=False)
     figure.suptitle("Failed requests by kind (by powers of ten; figures are the sums)", fontweight="bold")
     _save(figure, path)
 
@@ -113,7 +114,6 @@ def latency(path, series, rate, connections):
     for axis, (name, is_ours, points) in zip(axes.flat, series):
         colour = OURS if is_ours else LINE_COLOURS[0]
         at, middle, most = zip(*points)
-        axis.fill_between(at, middle, most, color=colour, alpha=0.15, linewidth=0)
         axis.plot(at, most, color=colour, linewidth=1, label="longest")
         axis.plot(at, middle, color=colour, linewidth=1, linestyle=":", label="median")
         axis.axvline(0, color=WARN, linewidth=0.8, linestyle="--")
@@ -147,7 +147,7 @@ def memory(path, curves):
     axis.set_xlabel("seconds since the reload (dashed)")
     axis.set_ylabel("memory of all its processes, MiB (PSS)")
     axis.set_title("Memory through a reload, with idle connections")
-    figure.legend(loc="outside right upper", frameon=False)
+    axis.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
     _save(figure, path)
 
 
@@ -190,7 +190,6 @@ def growth(path, curves, figures):
         axis.grid(alpha=0.2)
     axes[-1, 0].set_xlim(0.9, 20000)
     axes[-1, 0].set_xlabel("how many")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper", frameon=False)
+    axes[0, 0].legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
     figure.suptitle("How a reload's cost grows with what there is", fontweight="bold")
     _save(figure, path)

@@ -71,6 +71,9 @@ class Report:
         except ModuleNotFoundError as missing:
             self.text(f"No plot {name}: {missing} (Debian's python3-matplotlib).")
             return
+        except Exception as reason:  # what was measured is not to be lost with a plot
+            self.text(f"No plot {name}: {type(reason).__name__}: {reason}")
+            return
         self._section += [f"![{alt}]({name})", ""]
 
 

@@ -7,7 +7,6 @@ import time
 from harness import Load, free_port
 from running import Running
 
-
 HANDOFFS = 20
 CPU_SECONDS = 5
 ECHO = {"type": "echo"}

@@ -110,8 +110,10 @@ class SlowClient:
             if not (more := self.sock.recv(4096)):
                 raise OSError("closed before the reload")
             answer += more
+        self.sock.setblocking(False)
         with contextlib.suppress(BlockingIOError):
-            self.sock.recv(4096, socket.MSG_DONTWAIT)
+            self.sock.recv(4096)
+        self.sock.settimeout(CAP)
         self.sock.sendall(b"GET / HTTP/1.1\r\nHost: loc")
 
     def goes_on(self):
