@@ -8,6 +8,7 @@ The programs are those of build/, or of the environment (see tests/scenario/harn
 import argparse
 import importlib
 import os
+import signal
 import sys
 import time
 
@@ -37,6 +38,8 @@ def options():
 
 def main():
     given = options()
+    # who ends us ends what we have started, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("script/bench: ended"))
     folder = given.output or (os.path.join(TOP, "build/bench") if given.quick else HERE)
     os.makedirs(folder, exist_ok=True)
     report = Report(folder, given.quick, given.rounds or (1 if given.quick else 3))

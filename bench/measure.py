@@ -12,17 +12,26 @@ from harness import proc_stat
 
 # -- processes
 
+def _children(pid):
+    """Those of all its threads, zombies included."""
+    found = []
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError), \
+                    open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
+                found += map(int, file.read().split())
+    return found
+
+
 def descendants(root):
     """The pids of a process and of all below it, that are no zombies."""
-    parents = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            stat = proc_stat(name)
-            if stat and stat[0] not in "ZX":
-                parents[int(name)] = int(stat[1])
-    found, new = {root} & set(parents), {root}
-    while new := {pid for pid, parent in parents.items() if parent in new} - found:
-        found |= new
+    found, new = set(), [root]
+    while new:
+        pid = new.pop()
+        stat = proc_stat(pid)
+        if stat and stat[0] not in "ZX":
+            found.add(pid)
+            new += _children(pid)
     return found
 
 

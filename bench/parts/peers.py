@@ -14,7 +14,7 @@ import time
 import plot
 from harness import Daemon, Load, config, free_port
 from measure import cpu_seconds, pss_kb, spread
-from servers import HTTP_SERVERS, RELAYS, Missing, Server
+from servers import HTTP_SERVERS, RELAYS, Gracefuld, Missing, Server
 
 CAP = 10.0         # s: who is not gone by then is "> 10 s"
 RELOAD_CAP = 2.0   # s, between reloads under load
@@ -414,6 +414,17 @@ def show_overview(results, report, idle):
     report.plot("peers-failures.svg", "Failed requests for each reload, by kind", plot.failures, stacks, list(LOADS), list(KINDS))
 
 
+def faults_of_ours(results):
+    """What clients of gracefuld noticed, which did nothing wrong: each is a bug."""
+    for what, found in results.found.items():
+        for kind, values in found.items():
+            for value in values if kind.ours else ():
+                noticed = {"failed requests": value.get("total", value.get("failed", 0)), "closed idle": value.get("closed", 0),
+                           "closed or cut": value.get("lost", 0), "slow client not served": not value.get("served", True),
+                           "old workers stay": value.get("gone", 0) is None} if isinstance(value, dict) else {}
+                yield from (f"{what}: {fault}" for fault, is_so in noticed.items() if is_so)
+
+
 def run(report):
     report.begin("peers", "Reloads beside others")
     results = Results(report)
@@ -428,4 +439,8 @@ def run(report):
     show_latency(results, report, [(results.name(kind), kind.ours, buckets(values, *span)) for kind, values in results.get("latency")])
     show_memory(results, report)
     show_cpu(results, report)
+    faults = sorted(set(faults_of_ours(results)))
+    if faults or Gracefuld.label in results.trouble:
+        report.text(f"**A bug of gracefuld's shows here: {'; '.join(faults) or 'see above'}.**")
     report.end()
+    assert not faults and Gracefuld.label not in results.trouble, faults
