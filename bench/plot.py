@@ -60,7 +60,7 @@ def overview(path, rows, idle, cap):
     _count(first)
     first.set_xlim(right=max(10, *failed) * 12)
     first.set_title("Failed requests\nfor each reload")
-    first.set_xlabel("requests (by powers of ten)")
+    first.set_xlabel("requests of all loads together (by powers of ten)")
     _bars(second, closed, ours, [f"{value:,.0f}" for value in closed])
     second.set_xlim(0, idle * 1.3)
     second.grid(axis="x", alpha=0.3)
@@ -125,20 +125,21 @@ def latency(path, series, rate, connections):
     for axis in axes.flat[len(series):]:
         axis.set_visible(False)
     axes.flat[0].legend(frameon=False, loc="upper right")
-    figure.supxlabel("seconds since the reload (dashed); each point is 20 ms of requests, of all rounds")
+    figure.supxlabel("seconds since the reload (dashed); each point is 20 ms of requests, of all rounds; where there is none, none was answered")
     figure.supylabel("latency, ms")
     figure.suptitle(f"Latency through a reload: {rate:,} requests a second on {connections} open connections", fontweight="bold")
     _save(figure, path)
 
 
-def memory(path, curves):
-    """curves: (name, ours, [(seconds, MiB)])."""
+def memory(path, curves, until):
+    """curves: (name, ours, [(seconds, MiB)]); who stays for longer than `until` is cut off there."""
     figure, axes = _figure(size=(9, 5))
     axis = axes[0][0]
     colours = iter(LINE_COLOURS * 2)
     for name, is_ours, points in curves:
         axis.plot(*zip(*points), color=OURS if is_ours else next(colours), linewidth=2.5 if is_ours else 1.3, label=name, zorder=3 if is_ours else 2)
     axis.axvline(0, color=WARN, linewidth=0.8, linestyle="--")
+    axis.set_xlim(-0.5, until)
     axis.set_yscale("log")
     from matplotlib.ticker import FuncFormatter
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -158,7 +159,7 @@ def requests_per_cpu(path, bars):
     for axis, values, title in zip(axes[0], (open_ones, new_ones), ("on open connections", "a new connection each")):
         middle = [statistics.median(each) if each else 0 for each in values]
         _bars(axis, middle, ours, [f"{value / 1000:,.1f}" for value in middle])
-        axis.set_xlim(0, max(middle) * 1.18)
+        axis.set_xlim(0, max(middle) * 1.18 or 1)
         axis.set_title(title)
         axis.set_xlabel("thousand requests for each second of the processor")
         axis.grid(axis="x", alpha=0.3)

@@ -4,6 +4,7 @@ import datetime
 import os
 import re
 import sys
+import time
 
 from measure import machine, others_busy
 
@@ -17,6 +18,7 @@ class Report:
         self.folder, self.quick, self.rounds = folder, quick, rounds
         self._section = None
         self._busy = []
+        self._begun = time.monotonic()
 
     # a section of RESULTS.md
 
@@ -40,6 +42,10 @@ class Report:
         lines = [*self._section[:2], *head, "", *self._section[2:]]
         write_section(os.path.join(self.folder, "RESULTS.md"), self._part, "\n".join(lines).rstrip() + "\n")
         self._section = None
+
+    def progress(self, text):
+        """What is being measured."""
+        print(f"[{time.monotonic() - self._begun:4.0f} s] {text}", file=sys.stderr, flush=True)
 
     # what goes into it
 

@@ -199,6 +199,7 @@ def run(report):
     curves, rows = {}, []
     for name, (make, counts) in CURVES.items():
         report.look_around()
+        report.progress(f"more {name}")
         try:
             points, lost = measure_curve(report, name, make, counts)
         except (AssertionError, OSError) as reason:

@@ -25,6 +25,7 @@ IDLE = 1000
 STREAMS = 100
 BUCKET = 0.02      # s, of latency over time
 SAMPLE = 0.025     # s, of memory over time
+WATCH = 2.5        # s, of memory from the reload on
 
 PATIENCE = ("--timeout", "2000", "--connect-timeout", "2000", "--drain", "2500")
 LOADS = {  # what 64 clients do
@@ -32,6 +33,8 @@ LOADS = {  # what 64 clients do
     "keep-alive": ("keepalive", ("--rate", str(RATE))),
     "keep-alive, no pause": ("keepalive", ()),
 }
+
+QUICK_LOADS = ("keep-alive, no pause",)
 
 # What a client calls a failure, from what hammer does.
 KINDS = {
@@ -266,6 +269,7 @@ class Results:
     def each(self, what, kinds, measure, *args):
         """Measures all kinds once."""
         for kind in kinds:
+            self.report.progress(f"{what}: {kind.label}")
             try:
                 self.add(what, kind, measure(kind, *args))
             except Exception as reason:  # whatever it is: the others are to be measured
@@ -294,15 +298,17 @@ def measure_all(results, report):
     with echo_server() as echo:
         for _ in range(report.rounds):
             report.look_around()
-            for load in LOADS:
+            for load in QUICK_LOADS if quick else LOADS:
                 results.each(load, http, measure_failures, load, 1 if quick else 3)
-            results.each("idle", http, measure_idle, IDLE // 10 if quick else IDLE, 0.5 if quick else 2.5)
+            results.each("idle", http, measure_idle, IDLE // 10 if quick else IDLE, 0.5 if quick else WATCH)
+            report.progress("one slow client each")
             for kind, found in measure_silent(http, results.fail).items():
                 results.add("silent", kind, found)
+            report.progress("streams")
             for kind, found in measure_streams(relays, results.fail, echo, STREAMS // 10 if quick else STREAMS).items():
                 results.add("streams", kind, found)
             results.each("latency", http, measure_latency, 0.4, 0.6 if quick else 1.6)
-            for mode in ("keepalive", "new"):
+            for mode in ("keepalive",) if quick else ("keepalive", "new"):
                 results.each(f"cpu {mode}", http, measure_cpu, mode, 0.5 if quick else 2)
 
 
@@ -380,7 +386,7 @@ def show_memory(results, report):
         middle = sorted(range(len(readings)), key=lambda n: most[n])[len(readings) // 2]
         curves.append((results.name(kind), kind.ours, [(t, kb / 1024) for t, kb in readings[middle]]))
     report.table("Memory of all processes of a server through a reload with idle connections, MiB (PSS)", ("", "before", "most", "after"), rows)
-    report.plot("peers-memory.svg", "Memory through a reload", plot.memory, curves)
+    report.plot("peers-memory.svg", "Memory through a reload", plot.memory, curves, 0.5 if report.quick else WATCH)
 
 
 def show_cpu(results, report):
@@ -399,7 +405,7 @@ def show_cpu(results, report):
 def show_overview(results, report, idle):
     """What the README shows: failures, closed connections, and who stays."""
     closed, silent = dict(results.get("idle")), dict(results.get("silent"))
-    loads = {load: dict(results.get(load)) for load in LOADS}
+    loads = {load: dict(results.get(load)) for load in LOADS if load in results.found}
     rows, stacks = [], []
     for kind in results.versions:
         if kind not in closed or any(kind not in found for found in loads.values()):
@@ -411,7 +417,7 @@ def show_overview(results, report, idle):
         stacks.append((results.name(kind), kind.ours, {load: {name: statistics.median(value["failed"][name] for value in found[kind])
                                                                for name in KINDS} for load, found in loads.items()}))
     report.plot("peers-reload.svg", "What a reload costs clients, server by server", plot.overview, rows, idle, CAP)
-    report.plot("peers-failures.svg", "Failed requests for each reload, by kind", plot.failures, stacks, list(LOADS), list(KINDS))
+    report.plot("peers-failures.svg", "Failed requests for each reload, by kind", plot.failures, stacks, list(loads), list(KINDS))
 
 
 def faults_of_ours(results):
