@@ -171,7 +171,8 @@ def requests_per_cpu(path, bars):
 
 
 def growth(path, curves, figures):
-    """curves: {name: {count: [figures of each round]}}; figures: {name: unit}. A panel each; the grey line is growth in proportion."""
+    """curves: {name: {count: [figures of each round]}}; figures: {name: unit}. A panel each; no line is to be steeper than the
+    dashed one, which is growth in proportion."""
     from matplotlib.ticker import FuncFormatter
     figure, axes = _figure(len(figures), 1, (9, 2.5 * len(figures)), sharex=True)
     for n, (axis, (name, unit)) in enumerate(zip(axes[:, 0], figures.items())):
@@ -182,6 +183,7 @@ def growth(path, curves, figures):
         axis.set_yscale("log")
         for which in (axis.xaxis, axis.yaxis):
             which.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+        axis.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:,g}" if f"{value:e}"[0] in "25" else ""))
         least, most = axis.get_ylim()
         start = least * 1.3
         axis.plot((1, most / start), (start, most), color="#cbd5e1", linewidth=1, linestyle="--", zorder=0, label="in proportion")
