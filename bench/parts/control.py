@@ -10,6 +10,7 @@ from control import ask, get, socket_of
 from harness import Load, cpu_ticks, free_port
 from running import Running
 
+QUICK = {"ROLLS": 2}
 ROLLS = 20
 
 

@@ -6,6 +6,7 @@ from harness import Load, cpu_ticks, free_port
 from running import Running
 
 CPU_SECONDS = 5
+QUICK = {"CPU_SECONDS": 1}
 CONNECTIONS = 64
 
 

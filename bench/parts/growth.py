@@ -104,7 +104,7 @@ CURVES = {
     "lines": (more_lines, (10, 100, 1000, 10000)),
     "included files": (more_files, (10, 100, 1000, 10000)),
 }
-QUICK = 3  # points of each curve, and not the largest
+QUICK_POINTS = 3  # points of each curve, and not the largest
 
 
 # -- a point
@@ -174,7 +174,7 @@ def slope_rows(name, points):
 def measure_curve(report, name, make, counts):
     """{count: [figures of each round]}, and all clients that were lost."""
     if report.quick:
-        counts = counts[:QUICK]
+        counts = counts[:QUICK_POINTS]
     allow_descriptors()
     points, lost = {count: [] for count in counts}, 0
     for _ in range(report.rounds):

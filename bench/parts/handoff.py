@@ -9,6 +9,7 @@ from running import Running
 
 HANDOFFS = 20
 CPU_SECONDS = 5
+QUICK = {"HANDOFFS": 2, "CPU_SECONDS": 1}
 ECHO = {"type": "echo"}
 
 

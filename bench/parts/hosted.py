@@ -15,6 +15,7 @@ from harness import Daemon, Deadline, Load, children_of, config, free_port, priv
 
 ROUNDS = 3
 CONNECTIONS = 16
+QUICK = {"ROUNDS": 1}
 LOAD_SECONDS = 5  # at a reload, at most
 CACHE = os.environ.get("GRACEFULD_CACHE", "/var/cache/gracefuld-tests")
 

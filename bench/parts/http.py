@@ -17,6 +17,7 @@ from harness import Daemon, children_of, config, free_port, wait_until
 
 ROUNDS = 7
 SECONDS = 2
+QUICK = {"ROUNDS": 1, "SECONDS": 1}
 CONNECTIONS = 32
 
 NGINX = """

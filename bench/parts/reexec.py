@@ -6,6 +6,7 @@ import time
 from harness import free_port
 from running import Running
 
+QUICK = {"ROLLS": 2}
 ROLLS = 20
 
 

@@ -8,6 +8,7 @@ from harness import free_port
 from running import Running
 
 ROLLS = 20
+QUICK = {"ROLLS": 2, "STARTS": 10}
 STARTS = 100
 
 
