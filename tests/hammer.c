@@ -87,7 +87,7 @@ static struct {
 	const char *path, *host, *expect, *send_text;
 	size_t expect_len;
 	bool series, client_close, reconnect;
-	const char *ready_file;
+	const char *ready_file, *trace_file;
 	int samples;
 	uint64_t seed;
 } opt = {
@@ -227,6 +227,12 @@ struct sample {
 	uint64_t reqno;
 };
 
+/* --trace: an answer, when it came and how long it had been waited for. */
+#define TRACED_MAX (1u << 20) /* of a thread; more are not kept */
+struct traced {
+	uint64_t at, latency; /* ns; at: since t0 */
+};
+
 struct stats {
 	uint64_t attempts, ok, inflight, connects, kinds[K_COUNT];
 	uint64_t bytes_rx, bytes_tx, corrupt_streams, streams_lost, inflight_bytes_lost;
@@ -288,6 +294,8 @@ struct worker {
 	bool stopping;
 	struct stats s;
 	struct tick *ticks;
+	struct traced *traced;
+	uint32_t ntraced;
 	int nopened;
 	char buf[65536];
 };
@@ -504,6 +512,8 @@ attempt_ok(struct worker *w, struct conn *c, uint64_t t)
 	w->s.inflight--;
 	w->s.ok++;
 	hist_add(&w->s.lat, lat);
+	if (w->traced && w->ntraced < TRACED_MAX)
+		w->traced[w->ntraced++] = (struct traced){ t - t0, lat };
 	k->ok++;
 	if (lat > k->max_lat)
 		k->max_lat = lat;
@@ -1444,6 +1454,21 @@ report(struct worker *ws, double elapsed)
 	free(t);
 }
 
+static void
+write_trace(const struct worker *ws)
+{
+	FILE *file = fopen(opt.trace_file, "we");
+
+	if (!file)
+		die("%s: %s", opt.trace_file, strerror(errno));
+	for (int i = 0; i < opt.threads; i++)
+		for (uint32_t k = 0; k < ws[i].ntraced; k++)
+			fprintf(file, "%.6f %.1f\n", (double)ws[i].traced[k].at / 1e9,
+				(double)ws[i].traced[k].latency / 1e3);
+	if (fclose(file) != 0)
+		die("%s: %s", opt.trace_file, strerror(errno));
+}
+
 /* ------------------------------------------------------------------- options */
 
 static void
@@ -1469,6 +1494,7 @@ usage(void)
 	     "  --sources N   use source addresses 127.0.0.1..N\n"
 	     "  --ready-file F  hold: created when all connections are open\n"
 	     "  --series      add the 100 ms time series\n"
+	     "  --trace F     write a line for each answer: when it came, in s, and its latency, in us\n"
 	     "  --samples N   record the first N failures per thread (8)   --seed N");
 	exit(2);
 }
@@ -1535,6 +1561,7 @@ parse_options(int argc, char **argv)
 		OPT_SOURCES,
 		OPT_READY,
 		OPT_SERIES,
+		OPT_TRACE,
 		OPT_SAMPLES,
 		OPT_SEED
 	};
@@ -1547,8 +1574,9 @@ parse_options(int argc, char **argv)
 		{ "client-close", 0, 0, OPT_CCLOSE }, { "period", 1, 0, OPT_PERIOD },
 		{ "ramp", 1, 0, OPT_RAMP }, { "reconnect", 0, 0, OPT_RECONNECT },
 		{ "sources", 1, 0, OPT_SOURCES }, { "ready-file", 1, 0, OPT_READY },
-		{ "series", 0, 0, OPT_SERIES }, { "samples", 1, 0, OPT_SAMPLES }, { "seed", 1, 0, OPT_SEED },
-		{ "help", 0, 0, 'h' }, { 0, 0, 0, 0 } };
+		{ "series", 0, 0, OPT_SERIES }, { "trace", 1, 0, OPT_TRACE },
+		{ "samples", 1, 0, OPT_SAMPLES }, { "seed", 1, 0, OPT_SEED }, { "help", 0, 0, 'h' },
+		{ 0, 0, 0, 0 } };
 	int o;
 	while ((o = getopt_long(argc, argv, "a:u:c:t:d:h", lo, NULL)) != -1) {
 		switch (o) {
@@ -1658,6 +1686,9 @@ parse_options(int argc, char **argv)
 		case OPT_SERIES:
 			opt.series = true;
 			break;
+		case OPT_TRACE:
+			opt.trace_file = optarg;
+			break;
 		case OPT_SAMPLES:
 			opt.samples = atoi(optarg);
 			break;
@@ -1726,6 +1757,8 @@ main(int argc, char **argv)
 		if (opt.requests)
 			w->max_attempts = opt.requests / (uint64_t)opt.threads +
 			                  ((uint64_t)i < opt.requests % (uint64_t)opt.threads);
+		if (opt.trace_file && !(w->traced = calloc(TRACED_MAX, sizeof *w->traced)))
+			die("out of memory");
 		if (!w->conns || !w->heap || !w->ticks || !w->s.samples || w->ep < 0)
 			die("out of memory");
 		for (int k = 0; k < w->nconns; k++) {
@@ -1744,12 +1777,15 @@ main(int argc, char **argv)
 		pthread_join(ws[i].tid, NULL);
 	double elapsed = (double)(now_ns() - t0) / 1e9;
 	report(ws, elapsed);
+	if (opt.trace_file)
+		write_trace(ws);
 	for (int i = 0; i < opt.threads; i++) {
 		for (int k = 0; k < ws[i].nconns; k++)
 			free(ws[i].conns[k].sent_at);
 		free(ws[i].conns);
 		free(ws[i].heap);
 		free(ws[i].ticks);
+		free(ws[i].traced);
 		free(ws[i].s.samples);
 		close(ws[i].ep);
 	}

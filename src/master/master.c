@@ -90,6 +90,7 @@ struct master {
 	int exit_status;
 	int signal_fd; /* the signals stay blocked: one that comes while another image takes over waits for it */
 	struct event *on_signal;
+	struct event *on_child;    /* one has ended: when all else has been heard */
 	struct event *on_watchdog; /* NULL: nobody watches */
 	struct event *on_extend;   /* while reloading or stopping */
 };
@@ -460,12 +461,21 @@ on_usr2(struct master *m, const char *name)
 		reexec_ask(&m->reexec, name);
 }
 
-/* Workers are waited for by their pidfds. */
+/* event: somebody has ended. Workers are waited for by their pidfds, which have been looked at by now. */
+static void
+on_child(evutil_socket_t fd, short what, void *arg)
+{
+	struct master *m = arg;
+
+	(void)fd, (void)what;
+	stray_reap_adopted(is_worker, m->pool);
+}
+
 static void
 on_chld(struct master *m, const char *name)
 {
 	(void)name;
-	stray_reap_adopted(is_worker, m->pool);
+	event_active(m->on_child, 0, 0);
 }
 
 static void
@@ -542,7 +552,9 @@ catch_signals(struct master *m)
 	if (m->signal_fd < 0)
 		return false;
 	m->on_signal = event_new(m->base, m->signal_fd, EV_READ | EV_PERSIST, on_signal, m);
-	return m->on_signal && event_add(m->on_signal, NULL) == 0;
+	m->on_child = event_new(m->base, -1, 0, on_child, m);
+	return m->on_signal && m->on_child && event_priority_set(m->on_child, LOOP_PRIORITY_CLIENTS) == 0 &&
+	       event_add(m->on_signal, NULL) == 0;
 }
 
 /*
@@ -765,6 +777,8 @@ master_done(struct master *m)
 	listen_fds_done(&m->passed);
 	if (m->on_signal)
 		event_free(m->on_signal);
+	if (m->on_child)
+		event_free(m->on_child);
 	fd_close(&m->signal_fd);
 	reexec_done(&m->reexec);
 	stray_done(&m->strays);

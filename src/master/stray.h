@@ -19,7 +19,10 @@ LIST_HEAD(stray_list, stray);
 void stray_find(
 	struct stray_list *list, struct event_base *base, bool (*is_known)(pid_t pid, void *arg), void *arg);
 
-/* Reaps those that the master was given when their parent, a hosted program, had ended before them: they are of another session. */
+/*
+ * Reaps those that the master was given when their parent, a hosted program, had ended before them: they are of another session. Cheap where
+ * all other children that have ended are reaped already.
+ */
 void stray_reap_adopted(bool (*is_known)(pid_t pid, void *arg), void *arg);
 
 /*

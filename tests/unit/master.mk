@@ -11,6 +11,7 @@ master_tests = \
 	tests/unit/roll_explore_test \
 	tests/unit/rules_test \
 	tests/unit/selector_test \
+	tests/unit/stray_test \
 	tests/unit/unix_socket_test \
 	tests/unit/worker_state_test
 
@@ -31,10 +32,12 @@ tests_unit_roll_explore_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_roll_explore_test_LDADD = $(master_test_ldadd)
 tests_unit_rules_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_rules_test_LDADD = $(master_test_ldadd)
-tests_unit_unix_socket_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_unix_socket_test_LDADD = $(master_test_ldadd)
 tests_unit_selector_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_selector_test_LDADD = $(master_test_ldadd)
+tests_unit_stray_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_stray_test_LDADD = $(master_test_ldadd)
+tests_unit_unix_socket_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_unix_socket_test_LDADD = $(master_test_ldadd)
 tests_unit_worker_state_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_worker_state_test_LDADD = $(master_test_ldadd)
 

@@ -15,6 +15,7 @@ from harness import Daemon, Deadline, Load, children_of, config, free_port, priv
 
 ROUNDS = 3
 CONNECTIONS = 16
+QUICK = {"ROUNDS": 1}
 LOAD_SECONDS = 5  # at a reload, at most
 CACHE = os.environ.get("GRACEFULD_CACHE", "/var/cache/gracefuld-tests")
 
@@ -283,7 +284,7 @@ def compare(kinds):
 HEAD = ("", "first new answer, ms", "nobody old left, ms", "RSS, MiB", "private, MiB", "lost: new connections", "lost: keep-alive")
 
 
-def bench_hosted(table):
+def run(report):
     how = f"{ROUNDS} rounds: median (least–most); requests of {CONNECTIONS} clients in {ROUNDS} reloads"
-    table(f"Node, two processes, reloaded by SIGHUP, and by pm2 reload; {how}", HEAD, compare((GracefuldNode, Pm2)))
-    table(f"Starlet, a preforking server, reloaded by SIGHUP; {how}", HEAD, compare((GracefuldStarlet, StartServer)))
+    report.table(f"Node, two processes, reloaded by SIGHUP, and by pm2 reload; {how}", HEAD, compare((GracefuldNode, Pm2)))
+    report.table(f"Starlet, a preforking server, reloaded by SIGHUP; {how}", HEAD, compare((GracefuldStarlet, StartServer)))

@@ -22,6 +22,7 @@ BULK_CONNECTIONS = 8
 BULK_BYTES = 256 << 20  # of each
 IDLE = 5000
 STREAMS = 200
+QUICK = {"SECONDS": 1, "ROUNDS": 1, "BULK_BYTES": 16 << 20, "IDLE": 500, "STREAMS": 20, "RELOADS": 1}
 RELOADS = 3
 
 TICK_US = 1e6 / os.sysconf("SC_CLK_TCK")
@@ -259,7 +260,7 @@ def both(pairs):
     return tuple(statistics.median(column) for column in zip(*pairs))
 
 
-def bench_proxy(table):
+def run(report):
     kinds = [Gracefuld]
     if shutil.which("haproxy"):
         kinds += [Haproxy, HaproxySplice]
@@ -279,11 +280,11 @@ def bench_proxy(table):
                 idle = measure_idle(kind, workers, port)
                 rows.append((kind.name, f"{bulk[0]:.0f}", f"{bulk[1]:.2f}", f"{ping[0]:.1f}", f"{ping[1]:.0f}",
                              f"{new[0]:.1f}", f"{new[1]:.0f}", f"{idle:.0f}"))
-            table(f"Relaying, {workers} worker{'s' if workers > 1 else ''} or threads (medians of {ROUNDS})",
+            report.table(f"Relaying, {workers} worker{'s' if workers > 1 else ''} or threads (medians of {ROUNDS})",
                   ("", "bulk: ms/GB", "GB/s", "64 B there and back: us", "a second", "new connection: us", "a second",
                    "idle connection: B"), rows)
         rows = [(kind.name, *measure_reload(kind, 2, port)) for kind in kinds]
-        table(f"{STREAMS} streams, {RELOADS} reloads", ("", "streams lost", "old processes left"), rows)
+        report.table(f"{STREAMS} streams, {RELOADS} reloads", ("", "streams lost", "old processes left"), rows)
     finally:
         backend.close()
         source.close()

@@ -17,6 +17,7 @@ from harness import Daemon, children_of, config, free_port, wait_until
 
 ROUNDS = 7
 SECONDS = 2
+QUICK = {"ROUNDS": 1, "SECONDS": 1}
 CONNECTIONS = 32
 
 NGINX = """
@@ -94,8 +95,8 @@ def serving(folder):
                "file of 1 kB": (("gracefuld", *daemons["file"], "/1k.txt"), ("nginx", worker, port, "/1k.txt"))}
 
 
-def bench(table):
-    """Measures, and prints by `table`."""
+def run(report):
+    """Measures, and reports."""
     if not os.path.exists("/usr/sbin/nginx") or not shutil.which("wrk"):
         print("\nhttp: needs nginx-light and wrk")
         return
@@ -107,12 +108,12 @@ def bench(table):
             file.write("0123456789abcde\n" * 64)
         os.utime(f"{folder}/www/1k.txt", (1e9, 1e9))
         with serving(folder) as pages:
-            print_costs(table, pages, folder)
+            print_costs(report, pages, folder)
     finally:
         shutil.rmtree(folder)
 
 
-def print_costs(table, pages, folder):
+def print_costs(report, pages, folder):
     rows, calls = [], []
     for page, servers in pages.items():
         costs = {server: [] for server in servers}
@@ -129,7 +130,7 @@ def print_costs(table, pages, folder):
                 calls.append((f"{page}, {server[0]}", f"{sum(found.values()):.2f}",
                               "  ".join(f"{name} {n:.2f}" for name, n in found.items())))
         rows.append((f"{page}: requests for each second of CPU, gracefuld / nginx", "", "", "", f"{theirs / ours:.2f}"))
-    table(f"Processor time of a request on {CONNECTIONS} open connections, one worker; {ROUNDS} times {SECONDS} s each, us",
+    report.table(f"Processor time of a request on {CONNECTIONS} open connections, one worker; {ROUNDS} times {SECONDS} s each, us",
           ("", "median", "least", "most", "requests/CPU s"), rows)
     if calls:
-        table("System calls of a request", ("", "all", "which"), calls)
+        report.table("System calls of a request", ("", "all", "which"), calls)
