@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import http.client
 import json
 import os
 import re
@@ -44,6 +45,15 @@ def check(condition, *what):
         raise Wrong(" ".join(str(each) for each in what))
 
 
+def plain(text):
+    """A file as far as it can be told from a running one: where something is included, that has an empty line."""
+    return [line for line in text.splitlines() if line and not line.startswith("@include")]
+
+
+class Gone(Wrong):
+    """The daemon went away instead of answering."""
+
+
 class Course:
     """One service, one seed."""
 
@@ -69,6 +79,10 @@ class Course:
         self.names["root"] = os.path.join(self.directory, "root")
         os.mkdir(self.names["root"], 0o755)
         load.write_files(self.names["root"])
+        for n in range(2):
+            with open(os.path.join(self.directory, f"more{n}.conf"), "w", encoding="ascii") as file:
+                file.write("# nothing more\n")
+            os.chmod(file.name, 0o644)
         self.program = os.path.join(self.directory, "worker")
         busy = self.stack.enter_context(socket.socket())
         busy.bind(("127.0.0.1", self.names["busy"]))
@@ -123,27 +137,66 @@ class Course:
         self.ready = {w["pid"] for w in self.status()["workers"]}
         self.begin_step(set())
 
-    def restart_daemon(self):
+    def restart_daemon(self, given):
         """Stop and start, without clients, but for some who stay and are cut by a second order."""
         self.counts = set()
         self.streams.close_all()
-        clients = [harness.Client(self.names["main"]) for _ in range(3)] if self.wanted % 2 else []
-        wait_until(lambda: self.metrics()["gracefuld_connections_open"] == len(clients), "the clients have gone")
-        status, out = control.ctl(self.daemon, "stop")
-        check(status == 0, "gracefulctl stop:", out)
-        if clients:
-            with contextlib.suppress(ConnectionError, FileNotFoundError):
-                control.ask(control.socket_of(self.daemon), "/v1/stop", "POST", '{"now": true}')
-        check(self.daemon.wait_exit() == 0, "the exit status of a stop")
-        for client in clients:
-            client.end()
-            client.close()
+        wait_until(lambda: self.metrics()["gracefuld_connections_open"] == 0, "the clients have gone")
+        getattr(self, "stop_by_" + given["how"].replace("-", "_"))()
         for name in ("main", "second", "third"):
             check(not self.answers(("127.0.0.1", self.names[name])), "still open after a stop:", name)
         self.scan(self.daemon.log.mark())
         self.daemon.close()
+        self.daemon.write(self.text)
         self.set_running(self.settings, self.text)
         self.start_daemon()
+
+    def wait_stopped(self, status=0):
+        got = self.daemon.wait_exit()
+        check(got == status, "the exit status of a stop is", got)
+
+    def stop_by_ctl(self):
+        status, out = control.ctl(self.daemon, "stop")
+        check(status == 0, "gracefulctl stop:", out)
+        self.wait_stopped()
+
+    def stop_by_signal(self):
+        """With clients who stay: a second signal cuts them."""
+        clients = [harness.Client(self.names["main"]) for _ in range(3)]
+        self.daemon.send(signal.SIGTERM)
+        wait_until(lambda: self.daemon.process.poll() is not None or self.status()["state"] == "stopping", "it stops")
+        self.daemon.send(signal.SIGINT)
+        self.wait_stopped()
+        for client in clients:
+            client.end()
+            client.close()
+
+    def stop_by_in_roll(self):
+        """Who has asked for a reload has an answer, or sees that the daemon has gone."""
+        self.right |= {"rejected", "failed"}
+        answers = [self.later("/v1/reload") for _ in range(2)]
+        self.daemon.send(signal.SIGTERM)
+        self.wait_stopped()
+        for answer in answers:
+            with contextlib.suppress(Gone):
+                check(answer()["verdict"] in ("applied", "rejected", "reverted"), "no verdict")
+
+    def stop_by_while_starting(self):
+        self.stop_by_ctl()
+        self.daemon.close()
+        self.daemon = harness.Daemon(self.directory, self.text, worker=self.program, env=NO_RESERVE)
+        self.daemon.wait_line("started: configuration")
+        self.daemon.send(signal.SIGTERM)
+        self.wait_stopped()
+        self.scanned = 0
+
+    def stop_by_kill(self):
+        """Its workers see that, and go."""
+        self.daemon.send(signal.SIGKILL)
+        self.wait_stopped(-signal.SIGKILL)
+        for pid in self.pids:
+            harness.wait_gone(pid)
+        harness.reap_orphans()
 
     def status(self):
         return control.get(self.daemon)
@@ -152,8 +205,14 @@ class Course:
         return control.metrics(control.socket_of(self.daemon))
 
     def running_text(self):
-        """The configuration that runs, without the line that tells where it comes from."""
-        return control.ask(control.socket_of(self.daemon), "/v1/config")[1].partition("\n")[2].rstrip("\n") + "\n"
+        """The file that runs, without the lines of those that it includes, which are told with where they come from."""
+        own, lines = True, []
+        for line in control.ask(control.socket_of(self.daemon), "/v1/config")[1].splitlines():
+            if match := re.match(r"#line \d+ (.*)", line):
+                own = match[1] == self.daemon.path
+            elif own:
+                lines.append(line)
+        return plain("\n".join(lines))
 
     def order(self, path, body=None):
         """The answer to an order, as JSON, with its status."""
@@ -175,6 +234,8 @@ class Course:
         def answer():
             thread.join(DEADLINE * 2)
             check(found, "no answer to", path)
+            if isinstance(found[0], (ConnectionError, FileNotFoundError, http.client.HTTPException)):
+                raise Gone(f"{path}: {found[0]!r}") from found[0]
             if isinstance(found[0], Exception):
                 raise Wrong(f"{path}: {found[0]!r}") from found[0]
             self.note_verdict(found[0])
@@ -194,7 +255,7 @@ class Course:
     def run_round(self, a_round):
         self.violent, self.victims = a_round.violent, 0
         if a_round.restarts:
-            self.step(plan.Step("stop-and-start", {}), lambda _: self.restart_daemon())
+            self.step(plan.Step("stop-and-start", {"how": a_round.restarts}), self.restart_daemon)
         self.begin_load()
         for step in a_round.steps:
             self.step(step, getattr(self, "do_" + step.kind.replace("-", "_")))
@@ -307,7 +368,7 @@ class Course:
         self.check_counters(now)
         check(now["gracefuld_workers_wanted"] == self.wanted, "workers wanted:", now["gracefuld_workers_wanted"], "not", self.wanted)
         text = self.running_text()
-        check(text == self.text, "the configuration that runs is", text[:40], "and should be", self.text[:40], "\n", text)
+        check(text == plain(self.text), "the configuration that runs is", text, "and should be", plain(self.text))
         self.check_addresses()
 
     def install_real_if_bad(self):
@@ -539,7 +600,7 @@ class Course:
         last, tt = None, [0, 0]
         for order in given["orders"]:
             kind = order["kind"]
-            if kind in ("post", "hup", "reject"):
+            if kind in (*plan.FILE_ORDERS, "reject"):
                 text = self.write(order["file"])
                 if kind == "reject":
                     self.right.add("rejected")
@@ -558,7 +619,7 @@ class Course:
         if any(order["kind"] == "reexec" for order in given["orders"]):
             self.daemon.wait_reexec(since)
         text, wanted = self.find_running(files)
-        if last in files:
+        if last in files and "failed" not in self.right:
             check(text == last, "after the last reload the file is", text[:40], "and should be", last[:40])
         allowed = {max(1, count + n) for count in self.counts for n in range(-tt[1], tt[0] + 1)}
         check(wanted in allowed, "workers wanted:", wanted, "not in", allowed)
@@ -570,6 +631,14 @@ class Course:
         """Gives an order without waiting. A function that waits for the answer, or None."""
         if kind in ("post", "reject"):
             return self.later("/v1/reload")
+        if kind == "ready":
+            return self.later("/v1/reload", {"wait": "ready"})
+        if kind == "ask-and-go":
+            with control.posted(self.daemon, "/v1/reload"):
+                return None
+        if kind in ("kill", "terminate"):
+            self.hurt(self.choose([order["number"]], "ready", "starting", "draining"), signal.SIGKILL if kind == "kill" else signal.SIGTERM)
+            return None
         if kind == "scale":
             return self.later("/v1/scale", {"workers": order["number"]})
         if kind == "restart":
@@ -577,9 +646,9 @@ class Course:
         self.daemon.send({"hup": signal.SIGHUP, "more": signal.SIGTTIN, "fewer": signal.SIGTTOU, "reexec": signal.SIGUSR2}[kind])
         return None
 
-    def take_answers(self, answers, *more):
+    def take_answers(self, answers):
         """Each has one. In a round without kills nothing is reverted, and rejected only what was wrong."""
-        right = ["applied", *more, *(["rejected"] if "rejected" in self.right else [])]
+        right = ["applied", *(["rejected"] if "rejected" in self.right else []), *(["reverted"] if "failed" in self.right else [])]
         for answer in answers:
             if answer:
                 got = answer()
@@ -592,15 +661,16 @@ class Course:
             return status["state"] == "running" and not status["roll"]
         wait_until(idle, "no reload under way")
         text = self.running_text()
-        check(text in files, "the file that runs is none of those that were written:", text)
-        return text, int(self.metrics()["gracefuld_workers_wanted"])
+        found = [each for each in files if plain(each) == text]
+        check(found, "the file that runs is none of those that were written:", text)
+        return found[0], int(self.metrics()["gracefuld_workers_wanted"])
 
     # -- violence
 
-    def choose(self, numbers):
-        """Workers, which are ready and the daemon's own: {pid: connections}."""
-        workers = [w for w in self.status()["workers"] if w["state"] == "ready"]
-        chosen = [workers[number % len(workers)] for number in numbers]
+    def choose(self, numbers, *states):
+        """Workers of these states, or those that are ready: {pid: connections}."""
+        workers = [w for w in self.status()["workers"] if w["state"] in (states or ["ready"])]
+        chosen = [workers[number % len(workers)] for number in numbers if workers]
         return {w["pid"]: w["connections"] for w in chosen}
 
     def signal_workers(self, pids, number):
@@ -635,6 +705,57 @@ class Course:
             self.expect(answer(), "applied")
             self.set_running(settings, text)
 
+    def do_pause_in_roll(self, given):
+        text = self.write(given)
+        self.paused = True
+        self.counts.add(given["settings"]["workers"])
+        answer = self.later("/v1/reload")
+        time.sleep(given["pause"])
+        victims = self.choose(given["victims"], "ready", "starting", "draining")
+        self.signal_workers(victims, signal.SIGSTOP)
+        time.sleep(given["seconds"])
+        self.signal_workers(victims, signal.SIGCONT)
+        self.expect(answer(), "applied")
+        self.set_running(given["settings"], text)
+
+    def do_pause_master(self, given):
+        text = self.write(given)
+        self.counts.add(given["settings"]["workers"])
+        self.daemon.hup()
+        time.sleep(given["pause"])
+        self.daemon.send(signal.SIGSTOP)
+        time.sleep(given["seconds"])
+        self.daemon.send(signal.SIGCONT)
+        self.find_running({text: None, self.text: None})
+        self.set_running(given["settings"], text)
+
+    def do_lose_path(self, given):
+        first, second = given["files"]
+        self.do_reload(first)
+        self.generation = self.wait_quiet()
+        os.unlink(self.names["path"])
+        if given["how"] == "replace":
+            with socket.socket(socket.AF_UNIX) as stale:
+                stale.bind(self.names["path"])
+        self.do_reload(second)
+
+    def do_narrow(self, given):
+        first, second = given["files"]
+        self.write(first)
+        self.expect(self.reload(), "applied")
+        self.generation = self.status()["generation"]
+        self.do_reload(second)
+
+    def do_keep(self, given):
+        """(That of one worker that fails is not the only verdict: who is recycled meanwhile may be one more.)"""
+        self.right.add("failed")
+        first, second = given["files"]
+        self.write(first)
+        self.install_bad(given["way"], given["slot"] % first["settings"]["workers"])
+        self.expect(self.reload(), "reverted")
+        self.install_real()
+        self.do_reload(second)
+
     def do_kill(self, given):
         lost = self.metrics()["gracefuld_connections_lost_total"]
         victims = self.choose(given["victims"])
@@ -643,14 +764,14 @@ class Course:
         self.wait_quiet()
         lost = self.metrics()["gracefuld_connections_lost_total"] - lost
         if not self.settings["recycle"]:
-            held = sum(victims.values()) + len(victims) * load.Hammers.NEW
+            held = sum(victims.values()) + load.Hammers.NEW + load.Hammers.LASTING  # (some may have come just now)
             check(lost <= held, lost, "connections are counted as lost, the killed workers had", held)
 
     def do_kill_in_roll(self, given):
         text = self.write(given)
         answer = self.later("/v1/reload")
         time.sleep(given["pause"])
-        self.hurt(self.choose(given["victims"]), signal.SIGKILL)
+        self.hurt(self.choose(given["victims"], "ready", "starting", "draining", "stopping"), signal.SIGKILL)
         if self.expect(answer(), "applied", "reverted") == "applied":
             self.set_running(given["settings"], text)
 

@@ -13,6 +13,7 @@ Round = collections.namedtuple("Round", "number violent restarts steps")
 Step = collections.namedtuple("Step", "kind given")
 
 STEPS = 8  # in a round
+FILE_ORDERS = ("post", "hup", "ask-and-go", "ready")  # those that want a valid file to be taken up
 
 SERVICES = ("echo", "http", "proxy")
 # Each of them serves clients that connect to 127.0.0.1 on the main port.
@@ -44,8 +45,8 @@ class Plan:
         number = 0
         while True:
             number += 1
-            violent = number % 3 == 0
-            restarts = number > 1 and self._chance(0.25)
+            violent = number % 3 == 2
+            restarts = self._choice("ctl", "ctl", "signal", "in-roll", "while-starting", "kill") if number > 1 and self._chance(0.3) else None
             steps = [self._step(violent) for _ in range(STEPS)]
             # what may go on in the background has an end, so that all can be looked at
             self.settings = self._quiet()
@@ -115,11 +116,13 @@ class Plan:
         }
         names = self.random.sample(sorted(changes), self._choice(0, 1, 1, 2, 3, 5))
         self.settings = {**self.settings, **{name: changes[name]() for name in names}}
+        if self.settings["roll"] and not self.settings["roll"]["handoff"]:
+            self.settings["drain_timeout"] = self._choice(0.3, 1)  # connections that last are cut: the verdict waits for that
 
     def _file(self):
         """A valid file. Its first line is its own, by which the configuration that runs is known."""
         self.written += 1
-        return {"name": f"file {self.written}", "settings": self.settings}
+        return {"name": f"file {self.written}", "settings": self.settings, "include": self._chance(0.2)}
 
     def _wrong_file(self):
         given = self._file()
@@ -133,9 +136,10 @@ class Plan:
     def _step(self, violent):
         steps = [(self._reload, 24), (self._reject, 12), (self._overlap, 14), (self._scale, 8), (self._restart_slot, 8), (self._more_or_fewer, 6),
                  (self._status, 2), (self._reexec, 7), (self._pause, 5), (self._come_and_go, 8), (self._streams, 6), (self._hang_control, 4),
-                 (self._revert, 6), (self._quiet_log, 2)]
+                 (self._revert, 6), (self._quiet_log, 2), (self._pause_in_roll, 6), (self._pause_master, 3), (self._lose_path, 3)]
         if violent:
-            steps += [(self._kill, 20), (self._kill_in_roll, 16), (self._hang, 6), (self._terminate, 4), (self._cut, 4)]
+            steps += [(self._kill, 20), (self._kill_in_roll, 16), (self._hang, 6), (self._terminate, 4), (self._cut, 4), (self._narrow, 4),
+                      (self._keep, 4)]
         functions, weights = zip(*steps)
         return self.random.choices(functions, weights)[0](violent)
 
@@ -153,12 +157,13 @@ class Plan:
     def _overlap(self, violent):
         """Several orders, each given while the one before is under way."""
         orders = []
-        for _ in range(self.random.randint(2, 5)):
-            kind = self._choice("post", "post", "hup", "hup", "scale", "restart", "more", "fewer", "reexec", "reject")
+        for _ in range(self.random.randint(2, 6)):
+            kind = self._choice("post", "post", "hup", "hup", "ask-and-go", "ready", "scale", "restart", "more", "fewer", "reexec", "reject",
+                                *(["kill", "kill", "terminate"] if violent else []))
             if kind == "reexec" and any(order["kind"] == "reexec" for order in orders):
                 kind = "scale"
             order = {"kind": kind, "number": self.random.randint(1, 8), "pause": self._choice(0, 0, 0.001, 0.005, 0.02)}
-            if kind in ("post", "hup"):
+            if kind in FILE_ORDERS:
                 self._change(violent)
                 order["file"] = self._file()
             elif kind == "reject":
@@ -187,6 +192,34 @@ class Plan:
         if self._chance(0.5):
             given["file"] = self._file()
         return Step("pause", given)
+
+    def _pause_in_roll(self, violent):
+        """A worker of any state stands still for a moment, in the middle of a reload."""
+        self._change(violent)
+        return Step("pause-in-roll", {**self._file(), "victims": self._victims(), "seconds": self._choice(0.01, 0.1, 0.5, 2.5),
+                                      "pause": self._choice(0, 0.005, 0.01, 0.02, 0.04)})
+
+    def _pause_master(self, violent):
+        self._change(violent)
+        return Step("pause-master", {**self._file(), "seconds": self._choice(0.05, 0.3, 1.5), "pause": self._choice(0, 0.003, 0.01, 0.03)})
+
+    def _lose_path(self, violent):
+        """Somebody removes the path of a UNIX socket, or puts something else there: a reload makes it anew."""
+        self._change(violent)
+        self.settings = {**self.settings, "listen": [self._choice(*MAIN), {"path": "@path"}]}
+        return Step("lose-path", {"files": [self._file(), self._file()], "how": self._choice("remove", "replace")})
+
+    def _narrow(self, _violent):
+        """Workers for which there are too many connections, and wider ones again."""
+        limits = self._choice({"connections": 5}, {"connections": 20}, {"open_files": 64})
+        settings = {**self.settings, "drain_timeout": 1, "limits": limits}
+        return Step("narrow", {"files": [{**self._file(), "settings": settings}, self._file()]})
+
+    def _keep(self, _violent):
+        """A reload that fails in the middle keeps what it has; the next one makes all alike again."""
+        settings = {**self.settings, "workers": self.random.randint(2, 8), "roll": {"on_failure": "keep", "ready_timeout": 2}}
+        return Step("keep", {"files": [{**self._file(), "settings": settings}, self._file()], "way": self._choice("exit", "rubbish"),
+                             "slot": self.random.randrange(840)})
 
     def _come_and_go(self, _violent):
         how = [self._choice("half", "reset", "silent", "whole", "shut") for _ in range(self.random.randint(1, 12))]
@@ -253,4 +286,6 @@ def text_of(given, names):
     if way == "torn":
         # before the end of the last group, so that at least one bracket stays open
         text = text[:int(given["at"] * (text.index("listen = (") + 10))] + "( 1,"
+    if given.get("include") and not way:
+        return f"# {given['name']}\n@include \"more*.conf\"\n{text}"
     return f"# {given['name']}\n{before}\n{text}"
