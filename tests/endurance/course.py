@@ -73,6 +73,13 @@ class Course:
         self.stack = contextlib.ExitStack()
 
     def __enter__(self):
+        try:
+            return self.begin()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def begin(self):
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
         self.names = {name: harness.free_port() for name in ("main", "second", "third", "metrics", "upstream", "busy")}
         self.names |= {name: os.path.join(self.directory, f"{name}.sock") for name in ("path", "other-path", "upstream-path")}
@@ -101,14 +108,15 @@ class Course:
         return self
 
     def __exit__(self, *_):
-        self.log = self.daemon.log.text()
+        self.log = self.daemon.log.text() if self.daemon else ""
         if self.hammers:
             self.hammers.kill()
         self.let_go()
         try:
             self.stack.close()
         finally:
-            self.daemon.close()
+            if self.daemon:
+                self.daemon.close()
 
     # -- the daemon
 
@@ -402,7 +410,7 @@ class Course:
                 yield name, stat[0]
 
     def note_verdict(self, answer):
-        if answer.get("id") and answer.get("verdict"):
+        if answer.get("id") and answer.get("verdict") and answer["status"] != 504:
             known = self.verdicts.setdefault(answer["id"], answer["verdict"])
             check(known == answer["verdict"], "reload", answer["id"], "was told as", known, "and", answer["verdict"])
 
@@ -525,8 +533,31 @@ class Course:
     def do_reload(self, given):
         text = self.write(given)
         self.counts.add(given["settings"]["workers"])
-        self.expect(self.reload(), "applied")
+        getattr(self, "reload_by_" + given.get("how", "post"))(text)
         self.set_running(given["settings"], text)
+
+    def reload_by_post(self, _text):
+        self.expect(self.reload(), "applied")
+
+    def reload_by_ctl(self, _text):
+        status, out = control.ctl(self.daemon, "reload")
+        check(status == 0 and ": applied: " in out, "gracefulctl reload:", status, out)
+
+    def reload_by_hup(self, text):
+        self.daemon.hup()
+        self.find_running({text: None, self.text: None})
+
+    def reload_by_impatient(self, text):
+        """Who has no time is told so, or the verdict; the reload goes on."""
+        answer = self.later("/v1/reload", {"timeout_s": 0.01})()
+        check(answer["status"] in (200, 504), "an impatient one was told", answer)
+        self.find_running({text: None, self.text: None})
+
+    def reload_by_twice(self, _text):
+        """The second time nothing has changed."""
+        self.expect(self.reload(), "applied")
+        self.generation = self.status()["generation"]
+        self.expect(self.later("/v1/reload", {"if_changed": True})(), "unchanged")
 
     def do_reject(self, given):
         self.right.add("rejected")
@@ -546,7 +577,7 @@ class Course:
 
     def do_quiet_log(self, given):
         """What the log does not say is so all the same."""
-        level, (first, second) = given["level"], given["files"]
+        level, (first, second) = given["level"], given["files"]  # (the second has a log again)
         settings = {**first["settings"], "log": {"level": level}}
         self.counts = set()
         self.write({**first, "settings": settings})
@@ -591,6 +622,28 @@ class Course:
         self.daemon.reexec()
         if not self.settings["recycle"]:
             check({w["pid"] for w in self.status()["workers"]} == before, "workers changed by a re-exec")
+
+    def do_drain_upstream(self, given):
+        name = self.names["upstream-path"]
+        counter = f'gracefuld_upstream_connections_total{{upstream="{name}"}}'
+        first, *more = given["files"]
+        self.do_reload(first)
+        check(self.order("/v1/upstreams/drain", {"name": name})["drained"] is True, "it is drained")
+        wait_until(lambda: self.upstream_state(name) == "drained", "all workers know")
+        had = self.metrics()[counter]
+        for each in more:
+            self.generation = self.wait_quiet()
+            self.do_reload(each)
+            victims = self.choose(given["victims"])
+            if victims:
+                self.hurt(victims, signal.SIGKILL)
+                self.wait_left(victims)
+        self.generation = self.wait_quiet()
+        check(self.metrics()[counter] == had, self.metrics()[counter] - had, "connections went to an upstream that is drained")
+        check(self.order("/v1/upstreams/enable", {"name": name})["drained"] is False, "it is enabled")
+
+    def upstream_state(self, name):
+        return next(each["state"] for each in control.get(self.daemon, "/v1/upstreams")["upstreams"] if each["name"] == name)
 
     # -- several at a time
 

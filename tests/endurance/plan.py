@@ -137,6 +137,8 @@ class Plan:
         steps = [(self._reload, 24), (self._reject, 12), (self._overlap, 14), (self._scale, 8), (self._restart_slot, 8), (self._more_or_fewer, 6),
                  (self._status, 2), (self._reexec, 7), (self._pause, 5), (self._come_and_go, 8), (self._streams, 6), (self._hang_control, 4),
                  (self._revert, 6), (self._quiet_log, 2), (self._pause_in_roll, 6), (self._pause_master, 3), (self._lose_path, 3)]
+        if self.service == "proxy":
+            steps += [(self._drain_upstream, 8)]
         if violent:
             steps += [(self._kill, 20), (self._kill_in_roll, 16), (self._hang, 6), (self._terminate, 4), (self._cut, 4), (self._narrow, 4),
                       (self._keep, 4)]
@@ -149,7 +151,18 @@ class Plan:
 
     def _reload(self, violent):
         self._change(violent)
-        return Step("reload", self._file())
+        return Step("reload", {**self._file(), "how": self._choice("post", "post", "post", "ctl", "hup", "impatient", "twice")})
+
+    def _drain_upstream(self, violent):
+        """For the service proxy: connections go to the others, until it is enabled, whatever happens to workers."""
+        self.settings = {**self.settings, "service": {**self._proxy(), "upstreams": [
+            {"address": "127.0.0.1", "port": "@upstream"}, {"path": "@upstream-path"}]}}
+        steps = [self._file()]
+        for _ in range(self.random.randint(1, 3)):
+            self._change(violent)
+            self.settings["service"] = {**self.settings["service"], "upstreams": steps[0]["settings"]["service"]["upstreams"]}
+            steps.append(self._file())
+        return Step("drain-upstream", {"files": steps, "victims": self._victims() if violent else []})
 
     def _reject(self, _violent):
         return Step("reject", self._wrong_file())
