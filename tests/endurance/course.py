@@ -69,6 +69,7 @@ class Course:
         self.hung = []  # control clients that keep still
         self.connects = 0  # of clients that are no hammers
         self.victims = 0  # workers killed in this round
+        self.lost = 0  # connections of a crowd, in this round
         self.memory = []
         self.stack = contextlib.ExitStack()
 
@@ -261,7 +262,7 @@ class Course:
     # -- a round
 
     def run_round(self, a_round):
-        self.violent, self.victims = a_round.violent, 0
+        self.violent, self.victims, self.lost = a_round.violent, 0, 0
         if a_round.restarts:
             self.step(plan.Step("stop-and-start", {"how": a_round.restarts}), self.restart_daemon)
         self.begin_load()
@@ -293,7 +294,7 @@ class Course:
         """All bytes have come back, and nobody has lost more than is right."""
         seen, self.hammers = self.hammers.end(), None
         self.streams.settle()
-        ended, lost = self.streams.take_ended(), sum(map(load.losses, seen))
+        ended, lost = self.streams.take_ended(), sum(map(load.losses, seen)) + self.lost
         hammered = [harness.load_text(figures) for figures in seen]
         self.streams_open = len(self.streams.streams)
         wait_until(lambda: self.metrics()["gracefuld_connections_open"] == self.streams_open, f"{self.streams_open} connections are left")
@@ -791,6 +792,75 @@ class Course:
             with socket.socket(socket.AF_UNIX) as stale:
                 stale.bind(self.names["path"])
         self.do_reload(second)
+
+    def do_storm(self, given):
+        before = {self.text: self.settings}
+        self.daemon.write(self.text)
+        more, fewer = (sum(name == each for name, _ in given["signals"]) for each in ("TTIN", "TTOU"))
+        self.counts |= set(range(max(1, self.wanted - fewer), self.wanted + more + 1))
+        since = self.daemon.mark()
+        for name, pause in given["signals"]:
+            self.daemon.send(getattr(signal, "SIG" + name))
+            time.sleep(pause)
+        if any(name == "USR2" for name, _ in given["signals"]):
+            self.daemon.wait_reexec(since)
+        text, wanted = self.find_running(before)
+        self.counts.add(self.settings["workers"])
+        check(wanted in range(1, max(self.counts) + more + 1), "workers wanted:", wanted, "of", self.counts)
+        self.wanted = wanted
+
+    def do_crowd(self, given):
+        first, *more = given["files"]
+        self.do_reload(first)
+        self.generation = self.wait_quiet()
+        crowd = load.Crowd(self.names["main"], given["number"], self.service)
+        self.connects += given["number"]
+        try:
+            for each in more:
+                crowd.ask()
+                self.crowded_reload(each, given)
+                crowd.take_answers()
+            self.lost += crowd.lost
+        finally:
+            crowd.leave()
+        wait_until(lambda: self.metrics()["gracefuld_connections_open"] < given["number"], "the crowd has gone")
+
+    def crowded_reload(self, each, given):
+        """While a worker stands still or dies."""
+        text = self.write(each)
+        self.counts.add(each["settings"]["workers"])
+        answer = self.later("/v1/reload")
+        time.sleep(given["pause"])
+        victims = self.choose(given["victims"], "ready", "starting", "draining") if given["how"] else []
+        if given["how"] == "kill":
+            self.hurt(victims, signal.SIGKILL)
+        elif given["how"] == "stop":
+            self.paused = True
+            self.signal_workers(victims, signal.SIGSTOP)
+            time.sleep(given["seconds"])
+            self.signal_workers(victims, signal.SIGCONT)
+        if self.expect(answer(), *(["applied", "reverted"] if given["how"] == "kill" else ["applied"])) == "applied":
+            self.set_running(each["settings"], text)
+        self.generation = self.wait_quiet()
+
+    def do_few_descriptors(self, given):
+        """The reload may be applied or not, but the daemon goes on, and the next one is applied."""
+        first, second, last = given["files"]
+        self.do_reload(first)
+        self.generation = self.wait_quiet()
+        self.right |= {"rejected", "failed"}
+        text = self.write(second)
+        limits = resource.prlimit(self.daemon.pid, resource.RLIMIT_NOFILE)
+        used = len(harness.descriptors(self.daemon.pid))
+        self.daemon.hup()
+        resource.prlimit(self.daemon.pid, resource.RLIMIT_NOFILE, (used + given["room"], limits[1]))
+        time.sleep(given["seconds"])
+        resource.prlimit(self.daemon.pid, resource.RLIMIT_NOFILE, limits)
+        files = {text: second["settings"], self.text: self.settings}
+        text, _ = self.find_running(files)
+        self.set_running(files[text], text)
+        self.generation = self.status()["generation"]
+        self.do_reload(last)
 
     def do_narrow(self, given):
         first, second = given["files"]

@@ -13,6 +13,7 @@ import harness
 from streams import PATTERN, PERIOD, Stream, Streams
 
 PAGE = "".join(chr(33 + b % 90) for b in PATTERN[:20000])  # of which hammer knows each byte: text, since it comes as an argument
+SMALL = PATTERN[:300]
 LARGE = PATTERN[:PERIOD] * 6  # 400 kB, for streams
 
 
@@ -195,8 +196,60 @@ def come_and_go(address, how, service):
 
 
 def write_files(root):
-    for name, content in (("page", PAGE.encode()), ("large", LARGE)):
+    for name, content in (("page", PAGE.encode()), ("small", SMALL), ("large", LARGE)):
         path = os.path.join(root, name)
         with open(path, "wb") as file:
             file.write(content)
         os.chmod(path, 0o644)
+
+
+class Crowd:
+    """Many connections, each of which asks for a little: in halves, so that it is in the middle of something meanwhile."""
+
+    def __init__(self, address, number, service):
+        self.http = service == "http"
+        self.clients = [harness.Client(address) for _ in range(number)]
+        self.number, self.lost = number, 0
+        self.ask()
+        self.take_answers()
+
+    def request(self, n):
+        return Request.ASK.replace(b"/large", b"/small") if self.http else struct.pack("I", n) * 20
+
+    def ask(self):
+        self._each(lambda n, client: client.send(self.request(n)[:30]))
+
+    def take_answers(self):
+        """The other halves; each has its answer."""
+        self._each(lambda n, client: client.send(self.request(n)[30:]))
+        self._each(self._take_answer)
+
+    def _each(self, act):
+        """Those that are lost are no more among them."""
+        for n, client in enumerate(self.clients):
+            try:
+                if client:
+                    act(n, client)
+            except ConnectionError:
+                client.close()
+                self.clients[n] = None
+                self.lost += 1
+
+    def _take_answer(self, n, client):
+        answer = client.receive(len(self.request(n)))
+        if self.http and answer:
+            while b"\r\n\r\n" not in answer and (more := client.receive(1)):
+                answer += more
+            head, _, body = answer.partition(b"\r\n\r\n")
+            body += client.receive(len(SMALL) - len(body))
+            if not head.startswith(b"HTTP/1.1 200 ") or body != SMALL:
+                raise AssertionError(f"client {n} of a crowd has got {answer[:200]!r}")
+        elif answer and answer != self.request(n):
+            raise AssertionError(f"client {n} of a crowd has got {len(answer)} bytes: {answer[:20]!r}")
+        if not answer:
+            raise ConnectionResetError
+
+    def leave(self):
+        for client in self.clients:
+            if client:
+                client.close()

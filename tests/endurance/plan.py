@@ -136,12 +136,13 @@ class Plan:
     def _step(self, violent):
         steps = [(self._reload, 24), (self._reject, 12), (self._overlap, 14), (self._scale, 8), (self._restart_slot, 8), (self._more_or_fewer, 6),
                  (self._status, 2), (self._reexec, 7), (self._pause, 5), (self._come_and_go, 8), (self._streams, 6), (self._hang_control, 4),
-                 (self._revert, 6), (self._quiet_log, 2), (self._pause_in_roll, 6), (self._pause_master, 3), (self._lose_path, 3)]
+                 (self._revert, 6), (self._quiet_log, 2), (self._pause_in_roll, 6), (self._pause_master, 3), (self._lose_path, 3),
+                 (self._storm, 5), (self._crowd, 6)]
         if self.service == "proxy":
             steps += [(self._drain_upstream, 8)]
         if violent:
             steps += [(self._kill, 20), (self._kill_in_roll, 16), (self._hang, 6), (self._terminate, 4), (self._cut, 4), (self._narrow, 4),
-                      (self._keep, 4)]
+                      (self._keep, 4), (self._few_descriptors, 5)]
         functions, weights = zip(*steps)
         return self.random.choices(functions, weights)[0](violent)
 
@@ -227,6 +228,28 @@ class Plan:
         limits = self._choice({"connections": 5}, {"connections": 20}, {"open_files": 64})
         settings = {**self.settings, "drain_timeout": 1, "limits": limits}
         return Step("narrow", {"files": [{**self._file(), "settings": settings}, self._file()]})
+
+    def _storm(self, _violent):
+        """Signals in no order, faster than any of them can be done."""
+        signals = [(self._choice("HUP", "HUP", "TTIN", "TTOU", "USR1", "USR2"), self._choice(0, 0, 0.001, 0.005)) for _ in range(self.random.randint(5, 25))]
+        return Step("storm", {"signals": signals})
+
+    def _crowd(self, violent):
+        """So many connections that they are handed over in several packets, while a worker stands still or dies."""
+        self._change(violent)
+        self.settings = {**self.settings, "limits": None, "recycle": self._choice(None, {"age": 1, "jitter": 50})}
+        files = [self._file()]
+        for _ in range(self._choice(1, 2, 3)):
+            self.settings = {**self.settings, "workers": self.random.randint(1, 8)}
+            files.append(self._file())
+        return Step("crowd", {"files": files, "number": self._choice(70, 300, 700), "victims": self._victims(), "pause": self._choice(0, 0.01, 0.03),
+                              "how": self._choice("", "stop", "kill" if violent else "stop"), "seconds": self._choice(0.02, 0.3, 2.3)})
+
+    def _few_descriptors(self, _violent):
+        """The master has none to spare for a moment, in which it is to reload."""
+        settings = {**self.settings, "drain_timeout": 1}
+        return Step("few-descriptors", {"files": [{**self._file(), "settings": settings}, self._file(), self._file()],
+                                        "room": self.random.randint(0, 20), "seconds": self._choice(0.02, 0.1, 0.4)})
 
     def _keep(self, _violent):
         """A reload that fails in the middle keeps what it has; the next one makes all alike again."""
