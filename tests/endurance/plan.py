@@ -77,8 +77,8 @@ class Plan:
         return {"echo": lambda: {"type": "echo"}, "http": self._http, "proxy": self._proxy}[self.service]()
 
     def _http(self):
-        return {"type": "http", "root": "@root", "access_log": self._chance(0.2), "idle_timeout": self._choice(60, 120),
-                "header_timeout": self._choice(30, 60), "keepalive_requests": self._choice(50, 100000),
+        return {"type": "http", "root": "@root", "access_log": self._chance(0.2), "idle_timeout": self._choice(300, 600),
+                "header_timeout": self._choice(300, 600), "send_timeout": self._choice(300, 600), "keepalive_requests": self._choice(50, 100000),
                 "max_header": self._choice("4KiB", "8KiB"), "idle_grace": self._choice(0.1, 5)}
 
     def _proxy(self):
@@ -86,8 +86,8 @@ class Plan:
         second = {"path": "@upstream-path", "weight": self._choice(1, 3), "backup": self._chance(0.2)}
         third = {"address": "::1", "port": "@upstream"}
         return {"type": "proxy", "upstreams": [first, *(each for each in (second, third) if self._chance(0.5))],
-                "balance": self._choice("round-robin", "least-connections", "source"), "connect_timeout": self._choice(5, 20),
-                "health": {"interval": self._choice(0.5, 1, 10), "timeout": 20, "fall": self._choice(2, 3)}}
+                "balance": self._choice("round-robin", "least-connections", "source"), "connect_timeout": self._choice(60, 120),
+                "health": {"interval": self._choice(0.5, 1, 10), "timeout": 60, "fall": self._choice(2, 3)}}
 
     def _listen(self):
         extra = self.random.sample(EXTRA, self._choice(0, 1, 1, 2, 3))
