@@ -70,8 +70,6 @@ class Course:
         self.connects = 0  # of clients that are no hammers
         self.victims = 0  # workers killed in this round
         self.lost = 0  # connections of a crowd, in this round
-        # Was a worker killed while a reload took an address away? Who waited in its queue there has nobody who could accept him.
-        self.orphans = False
         self.memory = []
         self.stack = contextlib.ExitStack()
 
@@ -259,13 +257,12 @@ class Course:
     def write(self, given):
         text = plan.text_of(given, self.names)
         self.daemon.write(text)
-        self.moves |= given["settings"]["listen"] != self.settings["listen"]
         return text
 
     # -- a round
 
     def run_round(self, a_round):
-        self.violent, self.victims, self.lost, self.orphans = a_round.violent, 0, 0, False
+        self.violent, self.victims, self.lost = a_round.violent, 0, 0
         if a_round.restarts:
             self.step(plan.Step("stop-and-start", {"how": a_round.restarts}), self.restart_daemon)
         self.begin_load()
@@ -309,7 +306,7 @@ class Course:
         counted = grown["connections_lost"] + grown["connections_cut"] + max(never, 0) + self.victims
         check(all(figures["inflight_at_end"] == 0 for figures in seen), "requests without an answer:", hammered)
         if self.violent:
-            check(0 <= never <= self.victims or self.orphans, never, "connections were made and not accepted,", self.victims, "workers killed")
+            check(0 <= never <= self.victims, never, "connections were made and not accepted,", self.victims, "workers killed")
             check(lost + len(ended) <= counted, lost, "requests and", ended, "of streams lost; killed workers had", grown, hammered, [f["samples"] for f in seen])
         else:
             check(not lost and not ended, "lost in a round without kills:", ended, hammered, [figures["samples"] for figures in seen])
@@ -364,7 +361,7 @@ class Course:
 
     def begin_step(self, counts):
         """`counts`: numbers of workers that were or are wanted, as far as known."""
-        self.counts, self.right, self.hidden, self.moves = set(counts), set(), False, False
+        self.counts, self.right, self.hidden = set(counts), set(), False
 
     def settle(self):
         """Waits until all is quiet, and looks at it."""
@@ -745,7 +742,6 @@ class Course:
     def hurt(self, pids, number):
         self.right.add("failed")
         self.victims += self.signal_workers(pids, number)
-        self.orphans |= self.moves
 
     def wait_left(self, pids):
         for pid in pids:
