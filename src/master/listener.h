@@ -36,7 +36,7 @@ struct listener {
 		where; /* kind, address (owned), port and ipv6_only alone: for config_listen_covers */
 	bool covered;  /* no longer configured, but covered by what is; the pool's */
 	bool orphaned; /* no longer configured, but somebody waits there whom nobody can accept; the pool's, till a roll ends */
-	int *fd;       /* tcp: fd[j] belongs to slot j; else all are shared */
+	int *fd; /* tcp: fd[j] belongs to slot j; else all are shared */
 	unsigned n_fd;
 	unsigned n_committed; /* how many of them a committed generation has served; the pool's */
 	bool *live; /* tcp: the selector's present choice, as long as fd; all of them while there is no

@@ -226,8 +226,8 @@ adopt_orphans(struct pool *pool)
 		}
 		if (!listener->orphaned)
 			continue;
-		log_event(LOG_INFO, EVENT_LISTENER, NULL, "closing %s, as soon as a worker has accepted who waits there",
-			listener->address);
+		log_event(LOG_INFO, EVENT_LISTENER, NULL,
+			"closing %s, as soon as a worker has accepted who waits there", listener->address);
 		listener_hide(listener);
 	}
 }
