@@ -143,7 +143,8 @@ class Course:
         self.daemon.wait_ready()
         self.generation, self.counters, self.drift = 1, {}, None
         self.verdicts, self.restarts, self.scanned = {}, set(), self.daemon.mark()
-        self.ready = {w["pid"] for w in self.status()["workers"]}
+        self.pids = {w["pid"] for w in self.status()["workers"]}
+        self.ready = set(self.pids)
         self.begin_step(set())
 
     def restart_daemon(self, given):
@@ -799,16 +800,16 @@ class Course:
         before = {self.text: self.settings}
         self.daemon.write(self.text)
         more, fewer = (sum(name == each for name, _ in given["signals"]) for each in ("TTIN", "TTOU"))
-        self.counts |= set(range(max(1, self.wanted - fewer), self.wanted + more + 1))
+        start = {self.wanted, self.settings["workers"]}  # a reload of the file takes a scale back
+        self.counts |= set(range(max(1, min(start) - fewer), max(start) + more + 1))
         since = self.daemon.mark()
         for name, pause in given["signals"]:
             self.daemon.send(getattr(signal, "SIG" + name))
             time.sleep(pause)
         if any(name == "USR2" for name, _ in given["signals"]):
             self.daemon.wait_reexec(since)
-        text, wanted = self.find_running(before)
-        self.counts.add(self.settings["workers"])
-        check(wanted in range(1, max(self.counts) + more + 1), "workers wanted:", wanted, "of", self.counts)
+        _, wanted = self.find_running(before)
+        check(wanted in self.counts, "workers wanted:", wanted, "not in", self.counts)
         self.wanted = wanted
 
     def do_crowd(self, given):

@@ -126,6 +126,11 @@ class Steady(Streams):
                 stream.sock.close()
         return [stream.lost for stream in ended if stream.lost != "announced"]
 
+    def spoil(self):
+        """Lets one expect what does not come: a check that can't fail would be none."""
+        with self._lock:
+            next(iter(self.streams.values())).got += 1
+
     def close_all(self):
         with self._lock:
             for stream in self.streams.values():

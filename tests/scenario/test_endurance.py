@@ -52,8 +52,7 @@ def test_wrong_byte_is_seen(directory):
     course = Course("echo", SEED, directory)
 
     def spoil(_given):
-        stream = next(iter(course.streams.streams.values()))
-        stream.got += 1
+        course.streams.spoil()
     course.do_spoil = spoil
     course.plan.rounds = lambda: iter([Round(1, False, None, [Step("spoil", {})])])
     with pytest.raises(AssertionError, match="after [0-9]+ bytes"):
