@@ -103,16 +103,15 @@ class Steady(Streams):
         slow = self._sends and self.kinds[stream]
         stream.portion = 3000 if slow else PERIOD
         for _ in range(1 if slow else 8):
-            if stream.lost or stream.wrong:
-                return
             before = stream.got, getattr(stream, "left", 0)
-            stream.work(select.EPOLLIN, False)
+            if not stream.lost and not stream.wrong:
+                stream.work(select.EPOLLIN, False)
             if (stream.got, getattr(stream, "left", 0)) == before:
                 break
-        if self._sends and not stream.lost:
-            stream.work(select.EPOLLOUT, True)
-        if stream.wrong:
+        if stream.wrong and stream.wrong not in self.wrong:
             self.wrong.append(stream.wrong)
+        elif self._sends and not stream.lost and not stream.wrong:
+            stream.work(select.EPOLLOUT, True)
 
     def resume(self):
         self._sends = True
