@@ -298,7 +298,11 @@ class Course:
         ended, lost = self.streams.take_ended(), sum(map(load.losses, seen)) + self.lost
         hammered = [harness.load_text(figures) for figures in seen]
         self.streams_open = len(self.streams.streams)
-        wait_until(lambda: self.metrics()["gracefuld_connections_open"] == self.streams_open, f"{self.streams_open} connections are left")
+        try:
+            wait_until(lambda: self.metrics()["gracefuld_connections_open"] == self.streams_open, "connections")
+        except harness.Deadline as late:
+            raise Wrong(f"{self.streams_open} connections are left, and the daemon has {self.metrics()['gracefuld_connections_open']:.0f}:"
+                        f" {self.status()['workers']}") from late
         now = self.metrics()
         grown = {name: now[f"gracefuld_{name}_total"] - self.before[f"gracefuld_{name}_total"]
                  for name in ("connections", "connections_lost", "connections_cut", "connections_finished", "requests_lost")}

@@ -104,7 +104,7 @@ class Plan:
             "roll": lambda: self._choice(None, {"parallel": self.random.randint(1, 4), "settle": self._choice(0, 0.02, 0.1),
                                                 "handoff": not violent or self._chance(0.7)}),
             "restart": self._restart,
-            "recycle": lambda: self._choice(None, {"age": 1, "jitter": 50}, {"requests": 50, "jitter": 20}, {"memory": "1MiB"}),
+            "recycle": lambda: self._choice(None, {"age": 4, "jitter": 50}, {"requests": 50, "jitter": 20}, {"memory": "1MiB"}),
             "hang_timeout": lambda: self._choice(None, 2) if violent else self._choice(None, 60),
             "limits": lambda: self._choice(None, {"connections": 500}, {"open_files": 600}, {"connections": 400, "open_files": 500}),
             "metrics": lambda: self._choice(None, "127.0.0.1:@metrics"),
@@ -237,7 +237,7 @@ class Plan:
     def _crowd(self, violent):
         """So many connections that they are handed over in several packets, while a worker stands still or dies."""
         self._change(violent)
-        self.settings = {**self.settings, "limits": None, "recycle": self._choice(None, {"age": 1, "jitter": 50})}
+        self.settings = {**self.settings, "limits": None, "recycle": self._choice(None, {"age": 4, "jitter": 50})}
         files = [self._file()]
         for _ in range(self._choice(1, 2, 3)):
             self.settings = {**self.settings, "workers": self.random.randint(1, 8)}
