@@ -20,6 +20,7 @@ scenario_tests = \
 	tests/scenario/test_control.py \
 	tests/scenario/test_crash.py \
 	tests/scenario/test_drain.py \
+	tests/scenario/test_endurance.py \
 	tests/scenario/test_examples.py \
 	tests/scenario/test_exec.py \
 	tests/scenario/test_handoff.py \
@@ -59,6 +60,10 @@ EXTRA_DIST += \
 	$(scenario_tests) \
 	$(systemd_tests) \
 	tests/run-pytest \
+	tests/endurance/course.py \
+	tests/endurance/load.py \
+	tests/endurance/plan.py \
+	tests/endurance/run \
 	tests/scenario/conftest.py \
 	tests/scenario/control.py \
 	tests/scenario/fastcgi.py \

@@ -119,7 +119,7 @@ generation_serves(const struct generation *generation, const struct listener *li
 {
 	const struct config *config = generation->config;
 
-	if (generation_find_listen(generation, listener->address))
+	if (listener->orphaned || generation_find_listen(generation, listener->address))
 		return true;
 	for (size_t i = 0; i < config->n_listen; i++)
 		if (config_listen_covers(&config->listen[i], &listener->where))

@@ -9,6 +9,9 @@
  *
  * An address that leaves the configuration stays open as long as another one there covers it, as [::]:80 does with
  * 127.0.0.1:80: its clients are to be served all the same, and closing it would lose those that are just connecting.
+ *
+ * One that no other covers is closed, and those who wait in its queues are accepted by the workers that leave. Where such a worker has
+ * died the socket is an orphan: a new worker of the slot inherits it once more.
  */
 #ifndef MASTER_LISTENER_H
 #define MASTER_LISTENER_H
@@ -32,7 +35,8 @@ struct listener {
 	struct config_listen
 		where; /* kind, address (owned), port and ipv6_only alone: for config_listen_covers */
 	bool covered;  /* no longer configured, but covered by what is; the pool's */
-	int *fd;       /* tcp: fd[j] belongs to slot j; else all are shared */
+	bool orphaned; /* no longer configured, but somebody waits there whom nobody can accept; the pool's, till a roll ends */
+	int *fd; /* tcp: fd[j] belongs to slot j; else all are shared */
 	unsigned n_fd;
 	unsigned n_committed; /* how many of them a committed generation has served; the pool's */
 	bool *live; /* tcp: the selector's present choice, as long as fd; all of them while there is no

@@ -198,6 +198,64 @@ pool_prepare(struct pool *pool, struct generation *generation, struct problems *
 	return good;
 }
 
+/* The worker of which slot has the socket j, when there are so many slots? */
+static unsigned
+holder(unsigned j, unsigned workers)
+{
+	return j % workers;
+}
+
+/*
+ * An address that is about to be closed has a queue of a worker that died in the roll: those who wait there are none of his connections.
+ * It is hidden, and a new worker of the slot is started, which inherits it and accepts them.
+ */
+static void
+adopt_orphans(struct pool *pool)
+{
+	unsigned workers = pool->running->config->workers;
+	struct listener *listener;
+
+	TAILQ_FOREACH(listener, &pool->listeners, entry) {
+		if (listener->kind != CONFIG_LISTEN_TCP || is_wanted(pool, listener))
+			continue;
+		for (unsigned j = 0; j < listener->n_fd; j++) {
+			if (!pool->slot[holder(j, pool->roll.n_before)]->left_queue)
+				continue;
+			listener->orphaned = true;
+			slot_set_stale(pool->slot[holder(j, workers)], true);
+		}
+		if (!listener->orphaned)
+			continue;
+		log_event(LOG_INFO, EVENT_LISTENER, NULL,
+			"closing %s, as soon as a worker has accepted who waits there", listener->address);
+		listener_hide(listener);
+	}
+}
+
+/* A worker that was to adopt one does not come up: those who wait there are lost, but the roll ends. */
+static void
+give_up_orphans(struct pool *pool)
+{
+	for (unsigned i = 0; i < pool->n_slots; i++) {
+		struct slot *slot = pool->slot[i];
+
+		if (slot->lost && slot->incumbent && slot->incumbent->stale)
+			slot_set_stale(slot, false);
+	}
+}
+
+/* They are with a worker, or there is none who could take them. */
+static void
+forget_orphans(struct pool *pool)
+{
+	struct listener *listener;
+
+	TAILQ_FOREACH(listener, &pool->listeners, entry)
+		listener->orphaned = false;
+	for (unsigned i = 0; i < pool->n_slots; i++)
+		pool->slot[i]->left_queue = false;
+}
+
 /* Whether it is still configured, or just covered. */
 static void
 note_cover(const struct pool *pool, struct listener *listener)
@@ -313,6 +371,8 @@ commit(struct pool *pool)
 		commit_listeners(pool);
 	/* first who gets what comes new, then who goes: no connection may fall between the two */
 	select_listeners(pool);
+	if (roll->only_slot < 0 && roll->n_before > 0)
+		adopt_orphans(pool);
 	close_unwanted(pool);
 	pool->host.on_commit(pool, pool->host.arg);
 }
@@ -350,6 +410,7 @@ end_roll(struct pool *pool, enum roll_result result)
 	pool->roll.state = ROLL_IDLE;
 	if (pool->running)
 		pool_set_live(pool, pool->running);
+	forget_orphans(pool);
 	close_unwanted(pool);
 	shrink_listeners(pool);
 	pool->host.on_roll_end(pool, result, pool->host.arg);
@@ -374,6 +435,8 @@ step_roll(struct pool *pool)
 
 	if (pool->roll.state == ROLL_IDLE)
 		return false;
+	if (pool->roll.committed && pool->roll.only_slot < 0)
+		give_up_orphans(pool);
 	for (unsigned i = 0; i < pool->n_slots; i++)
 		slots[i] = look_at(pool, pool->slot[roll_order(pool, i)]);
 	switch (roll_rule(&facts, &next)) {
@@ -544,6 +607,8 @@ on_loss(const struct slot *slot, const struct generation *generation, bool stale
 	struct pool *pool = arg;
 	struct roll *roll = &pool->roll;
 
+	if (roll->state == ROLL_FORWARD && !roll->committed && generation != roll->target)
+		pool->slot[slot->index]->left_queue = true;
 	if (roll->state != ROLL_FORWARD || roll->committed || roll->lost || stale)
 		return;
 	if (generation != roll->target || !is_part(pool, slot->index))

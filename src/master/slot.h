@@ -36,9 +36,10 @@ struct slot {
 	struct generation *goal; /* NULL: none */
 	struct worker *incumbent;
 	struct worker *successor;
-	unsigned crashes;       /* in a row, none of them stable in between */
-	bool lost;              /* the last worker was lost, and none has become READY since */
-	uint64_t restarts;      /* workers started in place of a lost one */
+	unsigned crashes;  /* in a row, none of them stable in between */
+	bool lost;         /* the last worker was lost, and none has become READY since */
+	bool left_queue;   /* in a roll, a worker that was to be replaced died before its time; the pool's */
+	uint64_t restarts; /* workers started in place of a lost one */
 	uint64_t spawn_at_us;   /* backoff: not before; 0: at once */
 	struct event *on_timer; /* wakes the pool at spawn_at_us, or when a worker is seasoned */
 };

@@ -2,7 +2,7 @@
 puts load on it, and leaves nothing behind.
 
 A test waits for events (a line of the log, an answer, the end of a process), never for time; every wait has the
-deadline DEADLINE, which is far beyond what is normal. The programs are named by the environment: GRACEFULD,
+deadline DEADLINE, which is far beyond what is normal ($GRACEFULD_DEADLINE). The programs are named by the environment: GRACEFULD,
 GRACEFULD_WORKER, HAMMER. GRACEFULD_LOAD (1) scales how much load and how many repetitions a test uses: slow builds
 take less of both, with the same assertions."""
 
@@ -29,7 +29,7 @@ HAMMER = os.environ.get("HAMMER", os.path.join(TOP, "build/tests/hammer"))
 PYTHON = "/usr/bin/python3"
 
 LOAD = float(os.environ.get("GRACEFULD_LOAD", "0.1" if os.environ.get("GRACEFULD_QUICK") == "1" else "1"))
-DEADLINE = 20 if LOAD >= 1 else 60
+DEADLINE = int(os.environ.get("GRACEFULD_DEADLINE", 20 if LOAD >= 1 else 60))
 
 STATE_LINE = re.compile(r"worker (\d+) gen (\d+) pid (\d+): (\w+) -> (\w+)(?: \((.*)\))?$")
 READY_LINE = re.compile(r"ready: generation (\d+), (\d+) workers? ready, listening on (.*)$")

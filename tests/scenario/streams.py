@@ -2,11 +2,10 @@
 
 import random
 import select
-import socket
 import threading
 import time
 
-from harness import DEADLINE, Deadline
+from harness import DEADLINE, Client, Deadline
 
 PATTERN = random.Random(1).randbytes(65521) * 2  # a prime, so that no two pieces of usual sizes are alike
 PERIOD = len(PATTERN) // 2
@@ -17,11 +16,7 @@ class Stream:
     """One client. `lost` says how it ended, when it was not the client who ended it; `wrong`, what it got instead."""
 
     def __init__(self, address, number, window):
-        self.sock = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
-        self.sock.settimeout(DEADLINE)
-        if not isinstance(address, str):
-            address = ("127.0.0.1", address)
-        self.sock.connect(address)
+        self.sock = Client(address).sock
         self.sock.setblocking(False)
         self.start, self.window, self.sent, self.got = number * 7919, window, 0, 0
         self.lost = self.wrong = None

@@ -6,7 +6,9 @@ import signal
 import socket
 import time
 
-from harness import (Client, Load, assert_no_failure, children_of, config, is_alive, load_text, scaled, wait_gone,
+import pytest
+
+from harness import (Client, Load, assert_no_failure, children_of, config, free_port, is_alive, load_text, scaled, wait_gone,
                      wait_until)
 
 QUICK = {"delay": 0.01, "max_delay": 0.1}
@@ -103,6 +105,33 @@ def test_reload_ends_a_crash_loop(start, port, hostile):
     hostile.plan("real")
     assert daemon.reload().word == "applied"
     assert [w.slot for w in daemon.workers("ready")] == [0, 1]
+
+
+@pytest.mark.parametrize("next_plan", ["real", "exit_1"])
+def test_who_waits_for_a_killed_worker_is_served_though_its_address_goes_away(start, port, hostile, next_plan):
+    """The address is closed by the reload in which the worker died: its successor does not have it, and the others not this queue.
+    So another worker is started, and if that comes to nothing, the reload is applied all the same."""
+    daemon = start(config(listen=[{"address": "127.0.0.1", "port": port}], workers=1), worker=hostile.program)
+    hostile.plan("gate")
+    daemon.write(config(port=free_port(), workers=1))
+    victim, since = daemon.worker(0), daemon.mark()
+    daemon.hup()
+    hostile.wait_held()
+    os.kill(victim.pid, signal.SIGKILL)
+    daemon.wait_line(rf"pid {victim.pid}: \w+ -> exited", since=since)
+    clients = [Client(port).send() for _ in range(5)]
+    hostile.plan(next_plan)
+    hostile.open_gate()
+    for client in clients if next_plan == "real" else []:
+        assert client.receive() == b"hello world"
+    assert daemon.wait_verdict(since).word == "applied"
+    hostile.plan("real")
+    daemon.wait_settled(1)
+    for client in clients:
+        client.close()
+    with pytest.raises(ConnectionRefusedError):
+        Client(port)
+    assert daemon.reload().word == "applied"
 
 
 def test_stopped_worker_is_found_by_its_heartbeat(start, port, figure):
