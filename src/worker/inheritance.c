@@ -182,7 +182,7 @@ take_names(struct inheritance *ret, char **ret_error)
 static int
 take_listeners(struct inheritance *ret, char **ret_error)
 {
-	uint64_t pid, n;
+	uint64_t pid = 0, n = 0;
 	int r;
 
 	r = take_number(CONTRACT_ENV_LISTEN_PID, 1, INT_MAX, &pid, ret_error);

@@ -10,6 +10,7 @@ import pytest
 import harness
 
 QUICK_TESTS = 3
+LEAKS_EVERY = 5
 TIME_LIMIT = 240  # seconds for one test: only a test that hangs comes near
 
 figures = pytest.StashKey()
@@ -27,6 +28,16 @@ def pytest_collection_modifyitems(config, items):
         quick = [item for item in items if not item.get_closest_marker("slow")][:QUICK_TESTS]
         config.hook.pytest_deselected(items=[item for item in items if item not in quick])
         items[:] = quick
+
+
+@pytest.fixture(autouse=True)
+def leaks(request, monkeypatch):
+    """
+    With AddressSanitizer: to look for leaks takes longer at each worker's end than all else that it does, and what leaks, leaks in
+    many tests. So it is done in each fifth of a file.
+    """
+    if request.session.items.index(request.node) % LEAKS_EVERY != 0:
+        monkeypatch.setenv("ASAN_OPTIONS", f"{os.environ.get('ASAN_OPTIONS', '')}:detect_leaks=0")
 
 
 def pytest_terminal_summary(terminalreporter, config):

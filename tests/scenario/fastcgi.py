@@ -44,8 +44,8 @@ def ask(port, query):
 class FastcgiLoad:
     """As harness.Load, with the same figures."""
 
-    def __init__(self, port, script, connections):
-        self.port, self.query = port, request(script)
+    def __init__(self, port, script, connections, think_ms=0):
+        self.port, self.query, self.think_s = port, request(script), think_ms / 1000
         self.ended, self.answered = threading.Event(), threading.Event()
         self.lock, self.ok, self.resent, self.slowest, self.failures, self.samples = threading.Lock(), 0, 0, 0.0, {}, []
         self.began = time.monotonic()
@@ -67,6 +67,7 @@ class FastcgiLoad:
                 self.resent += resent
                 self.slowest = max(self.slowest, time.monotonic() - begun)
             self.answered.set()
+            self.ended.wait(self.think_s)
 
     def __enter__(self):
         for thread in self.threads:

@@ -11,6 +11,7 @@ from fastcgi import FastcgiLoad
 from harness import TOP, Client, Load, assert_no_failure, children_of, load_text, scaled, wait_until, workers_user
 
 EXAMPLES = os.path.join(TOP, "examples")
+THINK_MS = 10
 FOLDER = "/usr/share/doc/gracefuld/examples"
 
 # what must be there; what the load speaks
@@ -52,9 +53,10 @@ class Example:
         return [need for need in self.needs if not (os.path.exists(need) if need[0] == "/" else shutil.which(need))]
 
     def load(self, *args):
+        """Always somebody there, but not so much that the programs, which are slow to start, have no processor left for that."""
         if self.proto == "fastcgi":
-            return FastcgiLoad(self.port, os.path.join(self.folder, "hello.php"), connections=8)
-        return Load(self.port, *args, proto=self.proto, connections=8)
+            return FastcgiLoad(self.port, os.path.join(self.folder, "hello.php"), connections=8, think_ms=THINK_MS)
+        return Load(self.port, "--think", str(THINK_MS), *args, proto=self.proto, connections=8)
 
 
 @pytest.fixture(params=NEEDS)
