@@ -8,7 +8,7 @@ import pytest
 
 from control import ReadyCount
 from fastcgi import FastcgiLoad
-from harness import TOP, Client, Load, assert_no_failure, children_of, load_text, scaled, wait_until, workers_user
+from harness import TOP, Load, assert_no_failure, children_of, load_text, scaled, wait_until, workers_user
 
 EXAMPLES = os.path.join(TOP, "examples")
 THINK_MS = 10
