@@ -39,15 +39,16 @@
 #define ARCHITECTURE 0
 #endif
 
-#if defined(__SANITIZE_ADDRESS__)
-#define IS_SANITIZED true
+/* What is compiled into the program besides does what no worker does: it opens files for writing at its end, for one (script/coverage). */
+#if defined(__SANITIZE_ADDRESS__) || defined(GRACEFULD_INSTRUMENTED)
+#define IS_INSTRUMENTED true
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
-#define IS_SANITIZED true
+#define IS_INSTRUMENTED true
 #endif
 #endif
-#ifndef IS_SANITIZED
-#define IS_SANITIZED false
+#ifndef IS_INSTRUMENTED
+#define IS_INSTRUMENTED false
 #endif
 
 /* Linux 6.2 */
@@ -467,7 +468,7 @@ sandbox_enter(unsigned needs)
 	int r = 0;
 
 	/* a sanitizer's own calls are not in the table, and change with the compiler */
-	if (ARCHITECTURE == 0 || IS_SANITIZED || is_watched_by_valgrind())
+	if (ARCHITECTURE == 0 || IS_INSTRUMENTED || is_watched_by_valgrind())
 		return -EOPNOTSUPP;
 	/* the log reads a file when it first tells the time */
 	if (!(needs & (FILES | PEERS | UNKNOWN)))
