@@ -14,14 +14,16 @@ check_PROGRAMS += tests/hammer
 tests_hammer_SOURCES = tests/hammer.c
 tests_hammer_CFLAGS = $(AM_CFLAGS) -pthread
 
+# (those that take longest first, so that none runs alone at the end)
 scenario_tests = \
+	tests/scenario/test_examples.py \
+	tests/faults/test_faults.py \
 	tests/scenario/test_attack.py \
 	tests/scenario/test_bad_generation.py \
 	tests/scenario/test_control.py \
 	tests/scenario/test_crash.py \
 	tests/scenario/test_drain.py \
 	tests/scenario/test_endurance.py \
-	tests/scenario/test_examples.py \
 	tests/scenario/test_exec.py \
 	tests/scenario/test_handoff.py \
 	tests/scenario/test_http.py \

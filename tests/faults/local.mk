@@ -5,11 +5,9 @@ check_PROGRAMS += tests/faults/inject.so
 tests_faults_inject_so_SOURCES = tests/faults/inject.c
 tests_faults_inject_so_CFLAGS = $(STD_CFLAGS) $(WARN_CFLAGS) -fPIC -fno-builtin -fexceptions -U_FORTIFY_SOURCE
 tests_faults_inject_so_LDFLAGS = -shared
-TESTS += tests/faults/test_faults.py
 endif
 
 EXTRA_DIST += \
 	tests/faults/conftest.py \
 	tests/faults/faults.py \
-	tests/faults/run \
-	tests/faults/test_faults.py
+	tests/faults/run

@@ -71,13 +71,13 @@ BROKEN_ONCE = (
     r"^(ENOMEM|ENOBUFS|TRUNCATED) from worker: (send|recv)msg .*\((grow|shrink)",
     r"^(EMFILE|ENOMEM|ENOBUFS) from master: (socketpair|sendmsg) .*\((grow|shrink)",
     # a worker that was not told to drain, since a signal had come
-    r"^EINTR from master: write by send_line .*\((grow|shrink)",
+    r"^EINTR from master: write by \S+ worker_orders\.c.*\((grow|shrink)",
     # what libconfig may take is asked for before, since it ends the process when it gets none
-    r"^ENOMEM from master: mmap by has_room .*\(",
+    r"^ENOMEM from master: mmap by \S+ tree\.c.*\(",
     # a control socket that could not be looked at was taken for gone, and given up
-    r"^ENOMEM from master: lstat by look_at .*\((grow|shrink)",
+    r"^ENOMEM from master: lstat by \S+ unix_socket\.c.*\((grow|shrink)",
     # a daemon that nobody could ask said that it was ready
-    r"^ENOMEM from master: \w+( in \S+)? by gate_open .*\(start",
+    r"^ENOMEM from master: \w+( in \S+)? by \S+ gate\.c.*\(start",
 )
 
 
