@@ -1,14 +1,18 @@
 """A short endurance run of each service, of a fixed seed and length; and that such a run can fail. tests/endurance/run makes longer ones."""
 
+import contextlib
 import functools
 import itertools
 import os
+import select
+import signal
 import socket
+import subprocess
 import sys
 
 import pytest
 
-from harness import TOP, Client, ports_at_server, scaled, wait_until
+from harness import DEADLINE, TOP, Client, Log, children_of, ports_at_server, scaled, wait_until
 
 sys.path.insert(0, os.path.join(TOP, "tests/endurance"))
 
@@ -107,3 +111,39 @@ def test_wrong_number_of_connections_is_seen(directory, monkeypatch):
             run_course(course, lambda: True)
     finally:
         others[0].close()
+
+
+def family_of(pid):
+    """Its children, theirs, and so on."""
+    return [each for child in children_of(pid) for each in (child, *family_of(child))]
+
+
+def watch(pids):
+    """Descriptors for those that are there still."""
+    found = []
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            found.append(os.pidfd_open(pid))
+    return found
+
+
+@pytest.mark.parametrize("number, line", [(signal.SIGTERM, "echo: seed 1$"), (signal.SIGINT, " s  1 gentle")])
+def test_signal_ends_all(number, line):
+    """Before there is anything, or in the middle of it."""
+    before = set(children_of(os.getpid()))
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    with subprocess.Popen([os.path.join(TOP, "tests/endurance/run"), "--service", "echo", "--seed", "1", "--verbose"],
+                          stdin=subprocess.DEVNULL, stdout=writer) as process:
+        os.close(writer)
+        log = Log(os.fdopen(reader, "rb"))
+        try:
+            log.wait(line)
+            watched = watch(family_of(process.pid))
+        finally:
+            process.send_signal(number)
+        assert process.wait(DEADLINE) == 128 + number
+        log.wait_end()
+    for pidfd in watched:
+        assert select.select([pidfd], [], [], 0)[0], "one is still there"
+        os.close(pidfd)
+    assert watched and set(children_of(os.getpid())) == before
