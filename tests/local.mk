@@ -66,6 +66,7 @@ EXTRA_DIST += \
 	tests/endurance/load.py \
 	tests/endurance/plan.py \
 	tests/endurance/run \
+	tests/endurance/tally.py \
 	tests/scenario/conftest.py \
 	tests/scenario/control.py \
 	tests/scenario/fastcgi.py \

@@ -16,6 +16,7 @@ import control
 import harness
 import load
 import plan
+import tally
 from harness import DEADLINE, wait_until
 
 START_LINE = re.compile(r"reload (\d+): started \((.*)\), (slot|generation) \d+$")
@@ -295,14 +296,9 @@ class Course:
         """All bytes have come back, and nobody has lost more than is right."""
         seen, self.hammers = self.hammers.end(), None
         self.streams.settle()
-        ended, lost = self.streams.take_ended(), sum(map(load.losses, seen)) + self.lost
+        lost = sum(map(load.losses, seen)) + self.lost
         hammered = [harness.load_text(figures) for figures in seen]
-        self.streams_open = len(self.streams.streams)
-        try:
-            wait_until(lambda: self.metrics()["gracefuld_connections_open"] == self.streams_open, "connections")
-        except harness.Deadline as late:
-            raise Wrong(f"{self.streams_open} connections are left, and the daemon has {self.metrics()['gracefuld_connections_open']:.0f}:"
-                        f" {self.status()['workers']}") from late
+        ended = self.wait_tally()
         now = self.metrics()
         grown = {name: now[f"gracefuld_{name}_total"] - self.before[f"gracefuld_{name}_total"]
                  for name in ("connections", "connections_lost", "connections_cut", "connections_finished", "requests_lost")}
@@ -322,6 +318,22 @@ class Course:
         self.check_traces()
         self.sums += {"requests": sum(f["ok"] for f in seen), "lost": lost + len(ended), "kills": self.victims, "connections": grown["connections"]}
         self.streams.resume()
+
+    def wait_tally(self):
+        """Waits until the daemon has just those connections that the streams have. How those ended that did."""
+        ended = []
+
+        def tallies():
+            ended.extend(self.streams.take_ended())
+            return self.metrics()["gracefuld_connections_open"] == len(self.streams.streams)
+        try:
+            wait_until(tallies, "connections")
+        except harness.Deadline as late:
+            workers = self.status()["workers"]
+            told = tally.compare(self.streams.described(), [w["pid"] for w in workers])
+            raise Wrong(f"{len(self.streams.streams)} connections are left, and the daemon has {self.metrics()['gracefuld_connections_open']:.0f}:"
+                        f" {workers}\n" + "\n".join(told)) from late
+        return ended
 
     def check_balance(self, now):
         """Each connection that was accepted has ended in one of three ways, or is open."""

@@ -113,6 +113,9 @@ class Steady(Streams):
         elif self._sends and not stream.lost and not stream.wrong:
             stream.work(select.EPOLLOUT, True)
 
+    def _look_behind(self, _fd, stream):
+        self._work(stream)
+
     def resume(self):
         self._sends = True
 
@@ -124,6 +127,12 @@ class Steady(Streams):
                 del self.streams[stream.sock.fileno()], self.kinds[stream]
                 stream.sock.close()
         return [stream.lost for stream in ended if stream.lost != "announced"]
+
+    def described(self):
+        """[(socket, what is known of it), …]"""
+        with self._lock:
+            return [(stream.sock, f"{'slow' if self.kinds[stream] else 'fast'}, sent {stream.sent}, got {stream.got}, lost {stream.lost}")
+                    for stream in self.streams.values()]
 
     def spoil(self):
         """Lets one expect what does not come: a check that can't fail would be none."""

@@ -73,13 +73,15 @@ class Plan:
     def _restart(self):
         return {"delay": 0.01, "max_delay": self._choice(0.02, 0.1), "stable": self._choice(0, 0.2)}
 
-    def _service(self):
-        return {"echo": lambda: {"type": "echo"}, "http": self._http, "proxy": self._proxy}[self.service]()
+    def _service(self, violent=False):
+        return {"echo": lambda: {"type": "echo"}, "http": lambda: self._http(violent), "proxy": self._proxy}[self.service]()
 
-    def _http(self):
+    def _http(self, violent):
+        """(Who has all its replies may be ended after idle_grace, where an heir stands still for so long that it is given up: longer than
+        that none does in a gentle round.)"""
         return {"type": "http", "root": "@root", "access_log": self._chance(0.2), "idle_timeout": self._choice(300, 600),
                 "header_timeout": self._choice(300, 600), "send_timeout": self._choice(300, 600), "keepalive_requests": self._choice(50, 100000),
-                "max_header": self._choice("4KiB", "8KiB"), "idle_grace": self._choice(0.1, 5)}
+                "max_header": self._choice("4KiB", "8KiB"), "idle_grace": self._choice(0.1, 5) if violent else 5}
 
     def _proxy(self):
         first = {"address": "127.0.0.1", "port": "@upstream", "weight": self._choice(1, 5)}
@@ -112,7 +114,7 @@ class Plan:
             "log": lambda: self._choice(None, {"level": "debug"}),
             "control": lambda: self._choice(None, {"mode": "0600"}),
             "listen": self._listen,
-            "service": self._service,
+            "service": lambda: self._service(violent),
         }
         names = self.random.sample(sorted(changes), self._choice(0, 1, 1, 2, 3, 5))
         self.settings = {**self.settings, **{name: changes[name]() for name in names}}

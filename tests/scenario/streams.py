@@ -112,6 +112,11 @@ class Streams:
         else:
             self._epoll.modify(fd, self._wanted(stream))
 
+    def _look_behind(self, fd, stream):
+        """Behind the last byte there may be an end, which nobody has read yet."""
+        if not stream.lost and not stream.wrong:
+            self._serve(stream, fd, select.EPOLLIN)
+
     def living(self):
         with self._lock:
             return [stream for stream in self.streams.values() if not stream.lost]
@@ -125,13 +130,17 @@ class Streams:
         return len(lost)
 
     def settle(self):
-        """Sends no more until each byte that was sent has come back, or its connection has ended. None hangs, or this fails."""
+        """Sends no more until each byte that was sent has come back, or its connection has ended, and knows which have. None hangs, or this
+        fails."""
         self._sends = False
         end = time.monotonic() + DEADLINE
         while waiting := [stream for stream in self.living() if not stream.is_idle() and not stream.wrong]:
             if time.monotonic() > end:
                 raise Deadline(f"{len(waiting)} connections wait for bytes: {[(s.sent, s.got) for s in waiting[:5]]}")
             time.sleep(0.002)  # (looks again: nothing tells when the last byte came)
+        with self._lock:
+            for fd, stream in self.streams.items():
+                self._look_behind(fd, stream)
         assert not self.wrong, self.wrong
 
     def resume(self):
