@@ -70,6 +70,7 @@ EXTRA_DIST += \
 	tests/scenario/conftest.py \
 	tests/scenario/control.py \
 	tests/scenario/fastcgi.py \
+	tests/scenario/figures.py \
 	tests/scenario/harness.py \
 	tests/scenario/hosted_program.py \
 	tests/scenario/hostile_worker.py \

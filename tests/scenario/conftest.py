@@ -8,17 +8,15 @@ import tempfile
 import pytest
 
 import harness
+from figures import figure, pytest_terminal_summary  # noqa: F401
 
 QUICK_TESTS = 3
 LEAKS_EVERY = 5
 TIME_LIMIT = 240  # seconds for one test: only a test that hangs comes near
 
-figures = pytest.StashKey()
-
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: not part of a quick run (GRACEFULD_QUICK=1)")
-    config.stash[figures] = []
     harness.become_subreaper()
 
 
@@ -38,20 +36,6 @@ def leaks(request, monkeypatch):
     """
     if request.session.items.index(request.node) % LEAKS_EVERY != 0:
         monkeypatch.setenv("ASAN_OPTIONS", f"{os.environ.get('ASAN_OPTIONS', '')}:detect_leaks=0")
-
-
-def pytest_terminal_summary(terminalreporter, config):
-    """The figures that the tests rest on, in passing tests too."""
-    for line in config.stash[figures]:
-        terminalreporter.write_line(line)
-
-
-@pytest.fixture
-def figure(request):
-    """Notes a figure for the summary."""
-    def note(text):
-        request.config.stash[figures].append(f"{request.node.name}: {text}")
-    return note
 
 
 @pytest.fixture(autouse=True)
