@@ -33,8 +33,9 @@
  *   C no_close            (new) server did not close within --timeout after the reply
  *
  * Design: each thread owns its connections, an epoll set (edge-triggered, one
- * epoll_ctl per connection) and a binary heap of lazy timers.  No locks; the
- * results are merged after the threads have been joined.
+ * epoll_ctl per connection, and one more where a server sends faster than we
+ * read, so that the others have their turn) and a binary heap of lazy timers.
+ * No locks; the results are merged after the threads have been joined.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -237,6 +238,7 @@ struct stats {
 	uint64_t attempts, ok, inflight, connects, kinds[K_COUNT];
 	uint64_t bytes_rx, bytes_tx, corrupt_streams, streams_lost, inflight_bytes_lost;
 	uint64_t unix_eagain, syn_resent, status[6];
+	uint64_t messages_least;        /* stream: of the slot that had the fewest back */
 	uint64_t opened, alive_at_end;  /* hold: got their first reply / still open */
 	uint64_t lost_first, lost_last; /* ns since start; hold */
 	uint64_t stall_max;             /* how late our own loop came to a timer, ns */
@@ -274,6 +276,7 @@ struct conn {
 	size_t tx_off, rx_n;           /* bytes of request sent / bytes of reply seen */
 	uint64_t seed, tx_pos, rx_pos; /* pattern; stream positions */
 	uint64_t msgs_sent, msgs_ok;
+	uint64_t messages; /* stream: all that came back, over each connection of the slot */
 	uint64_t *sent_at; /* stream: ring of send times, opt.depth long */
 	/* http parser */
 	enum hstate hs;
@@ -806,6 +809,18 @@ connect_failed(struct worker *w, struct conn *c, int err)
 	fail(w, c, k, err);
 }
 
+/* How often a connection is read before the others have their turn: 1 MiB with the worker's buffer. */
+#define READS_MAX 16
+
+/* Begins to wait for the connection's events (EPOLL_CTL_ADD), or asks for those that are there already once more (EPOLL_CTL_MOD). */
+static void
+watch(struct worker *w, struct conn *c, int op)
+{
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c };
+	if (epoll_ctl(w->ep, op, c->fd, &ev) < 0)
+		die("epoll_ctl: %s", strerror(errno));
+}
+
 static void
 do_connect(struct worker *w, struct conn *c)
 {
@@ -844,9 +859,7 @@ do_connect(struct worker *w, struct conn *c)
 		connect_failed(w, c, errno);
 		return;
 	}
-	struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c };
-	if (epoll_ctl(w->ep, EPOLL_CTL_ADD, c->fd, &ev) < 0)
-		die("epoll_ctl: %s", strerror(errno));
+	watch(w, c, EPOLL_CTL_ADD);
 	timer_set(w, c, c->t_conn + opt.conn_timeout);
 }
 
@@ -1119,6 +1132,7 @@ stream_consume(struct worker *w, struct conn *c, const char *p, size_t n)
 		c->t_start = c->sent_at[c->msgs_ok % (uint64_t)opt.depth];
 		attempt_ok(w, c, t);
 		c->msgs_ok++;
+		c->messages++;
 		if (opt.think) {
 			c->split_wait = true;
 			timer_set(w, c, t + opt.think / 2 + rnd(w) % (opt.think + 1));
@@ -1153,7 +1167,11 @@ on_event(struct worker *w, struct conn *c, uint32_t ev)
 		else if (c->st == S_STREAM)
 			stream_push(w, c);
 	}
-	while (c->fd >= 0 && (ev & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))) {
+	for (int reads = 0; c->fd >= 0 && (ev & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)); reads++) {
+		if (reads == READS_MAX) {
+			watch(w, c, EPOLL_CTL_MOD); /* makes a new edge, which comes after the others' */
+			return;
+		}
 		int fd = c->fd;
 		ssize_t n = recv(fd, w->buf, sizeof w->buf, 0);
 		if (n > 0) {
@@ -1317,9 +1335,13 @@ worker_main(void *arg)
 		for (int i = 0; i < n; i++)
 			on_event(w, evs[i].data.ptr, evs[i].events);
 	}
-	for (int i = 0; i < w->nconns; i++)
+	w->s.messages_least = UINT64_MAX;
+	for (int i = 0; i < w->nconns; i++) {
 		if (w->conns[i].fd >= 0 && w->conns[i].opened)
 			w->s.alive_at_end++;
+		if (w->s.messages_least > w->conns[i].messages)
+			w->s.messages_least = w->conns[i].messages;
+	}
 	for (int i = 0; i < w->nconns; i++)
 		conn_shut(&w->conns[i]);
 	return NULL;
@@ -1345,8 +1367,11 @@ report(struct worker *ws, double elapsed)
 	struct rusage ru;
 	if (!t || !ticks)
 		die("out of memory");
+	t->messages_least = UINT64_MAX;
 	for (int i = 0; i < opt.threads; i++) {
 		struct stats *s = &ws[i].s;
+		if (t->messages_least > s->messages_least)
+			t->messages_least = s->messages_least;
 #define ADD(f) t->f += s->f
 		ADD(attempts);
 		ADD(ok);
@@ -1425,8 +1450,10 @@ report(struct worker *ws, double elapsed)
 			(double)t->lost_last / 1e9);
 	if (opt.mode == M_STREAM)
 		printf("  \"stream\": {\"streams_opened\": %" PRIu64 ", \"streams_lost\": %" PRIu64
-		       ", \"corrupt_streams\": %" PRIu64 ", \"bytes_in_flight_lost\": %" PRIu64 "},\n",
-			t->connects, t->streams_lost, t->corrupt_streams, t->inflight_bytes_lost);
+		       ", \"corrupt_streams\": %" PRIu64 ", \"bytes_in_flight_lost\": %" PRIu64
+		       ", \"messages_least\": %" PRIu64 "},\n",
+			t->connects, t->streams_lost, t->corrupt_streams, t->inflight_bytes_lost,
+			t->messages_least);
 	if (t->unix_eagain)
 		printf("  \"unix_backlog_waits\": %" PRIu64 ",\n", t->unix_eagain);
 	printf("  \"samples\": [");

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from harness import Load, assert_no_failure, load_text, wait_until
+from harness import Load, assert_no_failure, config, cpu_ticks, load_text, wait_until
 
 SO_MEMINFO, DROPS = 55, 8  # the second is the place in what is told
 
@@ -46,3 +46,13 @@ def test_dropped_syn_is_seen(port, figure):
     assert (seen["ok"], seen["failed_total"], seen["syn_resent"]) == (3, 0, 1)
     with pytest.raises(AssertionError):
         assert_no_failure(seen)
+
+
+def test_streams_take_turns_and_end(start, port, figure):
+    """A server that always has more to read doesn't keep the load from its other streams, nor from its end."""
+    start(config(port, workers=1, service={"type": "echo"}))
+    with Load(port, "--size", str(1 << 20), "--depth", "4", mode="stream", proto="echo", connections=8) as load:
+        wait_until(lambda: cpu_ticks(load.process.pid) >= 50, "the load has worked for half a second")
+        seen = load.result()
+    figure(f"{seen['ok']} messages, the slowest of 8 streams {seen['stream']['messages_least']}")
+    assert seen["failed_total"] == 0 and seen["stream"]["messages_least"] > 0, seen

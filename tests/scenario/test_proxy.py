@@ -149,7 +149,8 @@ def test_large_streams_live_through_reloads(start, port, echo, figure):
             verdict = daemon.reload()
             assert verdict.word == "applied" and verdict.cut == 0 and verdict.finished == 0, verdict
         seen = load.result()
-    assert seen["failed_total"] == 0 and seen["stream"]["corrupt_streams"] == 0 and seen["ok"] > 0, load_text(seen)
+    assert seen["failed_total"] == 0 and seen["stream"]["corrupt_streams"] == 0, load_text(seen)
+    assert seen["stream"]["messages_least"] > 0, seen["stream"]
     figure(load_text(seen))
 
 
