@@ -94,9 +94,10 @@ class Box:
         self.run("journalctl", "--update-catalog")
         self.run("systemctl", "daemon-reload")
 
-    def put(self, path, text, mode="0644"):
-        """A file inside, in place of an older one."""
-        subprocess.run([SDBOX, "put", "-d", self.dir, "-m", mode, "-", path], input=text, text=True, check=True)
+    def put(self, path, content, mode="0644"):
+        """A file inside, in place of an older one: its text, or bytes."""
+        content = content.encode() if isinstance(content, str) else content
+        subprocess.run([SDBOX, "put", "-d", self.dir, "-m", mode, "-", path], input=content, check=True)
 
     def restore(self):
         """Stops everything; the shipped configuration is back, and no settings but the shipped ones."""

@@ -2,12 +2,13 @@
 
 import os
 import re
+import subprocess
 import time
 
 import pytest
 
 import control
-from box import BUILD
+from box import BUILD, TOP
 from harness import Client, Load, assert_no_failure, config, free_port
 
 # In the place of the installed worker program: passes the check of the configuration, then ends.
@@ -297,6 +298,23 @@ def test_sandbox_as_shipped(started):
         assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == int(status["CapAmb"], 16) == 0
         assert int(status["Seccomp_filters"]) == filters + 1, "its own beside those of the unit"
     assert not [m for m in started.messages("-u", "gracefuld") if "without a sandbox" in m]
+
+
+def test_worker_that_breaks_out_is_killed(box, configure, port, tmp_path):
+    """One that tries to become another program, as an intruder would: the kernel ends it, the journal says why, and there is a new one."""
+    built = tmp_path / "odd.so"
+    subprocess.run(["cc", "-std=gnu17", "-fPIC", "-shared", f"-I{TOP}/include", "-DODD=EXECUTE_ON_DATA", "-o", built,
+                    f"{TOP}/tests/scenario/odd_module.c"], check=True)
+    box.put("/usr/local/lib/odd.so", built.read_bytes())
+    configure(workers=1, sandbox="always", service={"type": "module", "path": "/usr/local/lib/odd.so"})
+    box.systemctl("start", "gracefuld")
+    victim, = box.workers()
+    with Client(port) as client:
+        assert client.send(b"x").end() in ("closed", "reset")
+    box.wait_message(rf"pid {victim}: ready -> exited .*signal 31, ", "-u", "gracefuld")
+    box.wait_message(r"was killed by signal 31, .*\(a system call that its sandbox forbids", "-u", "gracefuld")
+    box.wait_message(rf"pid (?!{victim}\b)\d+: starting -> ready", "-u", "gracefuld")
+    assert victim not in box.workers()
 
 
 def test_low_port_in_the_sandbox(box, configure):
