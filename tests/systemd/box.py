@@ -101,11 +101,11 @@ class Box:
 
     def restore(self):
         """Stops everything; the shipped configuration is back, and no settings but the shipped ones."""
-        self.run("systemctl", "stop", "gracefuld.socket", "gracefuld.service", "gracefuld@*.service", check=False)
-        self.run("systemctl", "reset-failed", check=False)
-        self.run("cp", f"{self.sysconfdir}/gracefuld.conf.shipped", f"{self.sysconfdir}/gracefuld.conf")
-        self.run("sh", "-c", "rm -rf /etc/systemd/system/gracefuld*.d")
-        self.systemctl("daemon-reload")
+        self.run("sh", "-c", f"""
+            systemctl stop gracefuld.socket gracefuld.service 'gracefuld@*.service'
+            systemctl reset-failed
+            cp {self.sysconfdir}/gracefuld.conf.shipped {self.sysconfdir}/gracefuld.conf && rm -rf /etc/systemd/system/gracefuld*.d &&
+            systemctl daemon-reload""")
 
     def drop_in(self, text, unit="gracefuld.service"):
         """Settings of the administrator's own."""
