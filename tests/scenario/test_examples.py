@@ -11,25 +11,26 @@ from fastcgi import FastcgiLoad
 from harness import TOP, Load, assert_no_failure, children_of, load_text, scaled, wait_until, workers_user
 
 EXAMPLES = os.path.join(TOP, "examples")
-THINK_MS = 10
+CLIENTS = 8
+RATE = 400  # requests/s of all of them
 FOLDER = "/usr/share/doc/gracefuld/examples"
 
-# what must be there; what the load speaks
-NEEDS = {
-    "node": (["node"], "http"),
-    "gunicorn": (["/usr/bin/gunicorn"], "http"),
-    "asyncio": (["/usr/bin/python3"], "http"),
-    "starlet": (["plackup", "/usr/share/perl5/Plack/Handler/Starlet.pm", "/usr/share/perl5/Server/Starter.pm"], "http"),
-    "h2o": (["h2o"], "http"),
-    "uvicorn": (["/usr/bin/python3", "/usr/lib/python3/dist-packages/uvicorn"], "http"),
-    "php-fpm": (["/usr/sbin/php-fpm8.2"], "fastcgi"),
+# what must be there; what the load speaks; how often it is rolled (four of them more often than those that are alike)
+EXAMPLE = {
+    "node": (["node"], "http", 20),
+    "gunicorn": (["/usr/bin/gunicorn"], "http", 20),
+    "asyncio": (["/usr/bin/python3"], "http", 20),
+    "starlet": (["plackup", "/usr/share/perl5/Plack/Handler/Starlet.pm", "/usr/share/perl5/Server/Starter.pm"], "http", 5),
+    "h2o": (["h2o"], "http", 20),
+    "uvicorn": (["/usr/bin/python3", "/usr/lib/python3/dist-packages/uvicorn"], "http", 5),
+    "php-fpm": (["/usr/sbin/php-fpm8.2"], "fastcgi", 5),
 }
 
 
 class Example:
     def __init__(self, name, directory, port):
         self.name, self.port = name, port
-        self.needs, self.proto = NEEDS[name]
+        self.needs, self.proto, self.rolls = EXAMPLE[name]
         self.folder = os.path.join(directory, "examples", name)
         shutil.copytree(os.path.join(EXAMPLES, name), self.folder)
         for parent, _, files in os.walk(self.folder):
@@ -55,11 +56,11 @@ class Example:
     def load(self, *args):
         """Always somebody there, but not so much that the programs, which are slow to start, have no processor left for that."""
         if self.proto == "fastcgi":
-            return FastcgiLoad(self.port, os.path.join(self.folder, "hello.php"), connections=8, think_ms=THINK_MS)
-        return Load(self.port, "--think", str(THINK_MS), *args, proto=self.proto, connections=8)
+            return FastcgiLoad(self.port, os.path.join(self.folder, "hello.php"), connections=CLIENTS, think_ms=1000 * CLIENTS / RATE)
+        return Load(self.port, "--rate", str(RATE), *args, proto=self.proto, connections=CLIENTS)
 
 
-@pytest.fixture(params=NEEDS)
+@pytest.fixture(params=EXAMPLE)
 def example(request, directory, port):
     found = Example(request.param, directory, port)
     if found.missing():
@@ -68,15 +69,15 @@ def example(request, directory, port):
 
 
 def test_every_example_is_run():
-    assert set(os.listdir(EXAMPLES)) >= set(NEEDS)
+    assert set(os.listdir(EXAMPLES)) >= set(EXAMPLE)
     configured = {name for name in os.listdir(EXAMPLES) if os.path.exists(os.path.join(EXAMPLES, name, "gracefuld.conf"))}
-    assert configured == set(NEEDS)
+    assert configured == set(EXAMPLE)
 
 
 def test_rolled_under_load(start, example, figure):
     daemon = start(example.text)
     with ReadyCount(daemon) as ready, example.load() as load:
-        for _ in range(scaled(20, 2)):
+        for _ in range(scaled(example.rolls, 2)):
             assert daemon.reload().word == "applied"
         daemon.log.wait(r"draining -> exited|stopping -> exited")
         seen = load.result()
