@@ -10,13 +10,13 @@ import pytest
 import harness
 from figures import figure, pytest_terminal_summary  # noqa: F401
 
-QUICK_TESTS = 3
+QUICK_TESTS = 2
 LEAKS_EVERY = 5
 TIME_LIMIT = 240  # seconds for one test: only a test that hangs comes near
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: not part of a quick run (GRACEFULD_QUICK=1)")
+    config.addinivalue_line("markers", "slow: takes long, by many workers in most; not part of a quick run (GRACEFULD_QUICK=1)")
     harness.become_subreaper()
 
 
@@ -32,9 +32,9 @@ def pytest_collection_modifyitems(config, items):
 def leaks(request, monkeypatch):
     """
     With AddressSanitizer: to look for leaks takes longer at each worker's end than all else that it does, and what leaks, leaks in
-    many tests. So it is done in each fifth of a file.
+    many tests. So it is done in each fifth of a file, but for those that are slow.
     """
-    if request.session.items.index(request.node) % LEAKS_EVERY != 0:
+    if request.session.items.index(request.node) % LEAKS_EVERY != 0 or request.node.get_closest_marker("slow"):
         monkeypatch.setenv("ASAN_OPTIONS", f"{os.environ.get('ASAN_OPTIONS', '')}:detect_leaks=0")
 
 

@@ -61,6 +61,7 @@ def check_many(daemon, asking, figure, seen):
     return rolls
 
 
+@pytest.mark.slow
 def test_fifty_reloads_at_once(start, port, figure):
     daemon = start(config(port))
     with Load(port) as load:

@@ -71,6 +71,7 @@ def only_grown(before, after):
 
 # -- nobody notices
 
+@pytest.mark.slow
 def test_hundred_times_under_load(start, port, figure):
     """New connections and held ones: none fails; workers, numbers and descriptors are the same ones."""
     daemon = start(config(port, metrics=f"127.0.0.1:{free_port()}"))

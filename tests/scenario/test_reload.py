@@ -29,6 +29,7 @@ def check_under_load(daemon, figure, target, reloads, texts=(None,)):
     assert_no_failure(seen)
 
 
+@pytest.mark.slow
 def test_hundred_reloads_lose_no_connection(start, port, figure):
     daemon = start(config(port))
     check_under_load(daemon, figure, port, 100)
