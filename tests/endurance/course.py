@@ -9,6 +9,7 @@ import re
 import resource
 import signal
 import socket
+import statistics
 import threading
 import time
 
@@ -30,7 +31,7 @@ RIGHT_ERRORS = {
 }
 
 NO_RESERVE = {"MALLOC_TRIM_THRESHOLD_": "0", "MALLOC_TOP_PAD_": "0"}  # the allocator keeps little of what was freed
-MEMORY_GROWTH = 128  # kB that the master may have more than in the first third: the heap is never cut just alike
+MEMORY_GROWTH = 64  # kB that the master may have more in the middle of the last third than in that of the first
 
 STREAMS, SLOW_STREAMS = 4, 2
 MOST_STREAMS = 24
@@ -368,11 +369,15 @@ class Course:
         self.memory.append(harness.anonymous_kb(self.daemon.pid))
 
     def check_memory(self):
-        """Of the whole run: after the first third it does not grow."""
+        """
+        Of the whole run: in the last third it is no more than in the first. What a heap keeps of what was freed depends on what happens
+        to lie at its top, so a figure may stand out for a while; what grows is the middle.
+        """
         third = len(self.memory) // 3
         if third < 3 or harness.is_sanitized():
             return
-        check(max(self.memory[third:]) <= max(self.memory[:third]) + MEMORY_GROWTH, "the master's memory grows (kB):", self.memory)
+        first, last = statistics.median(self.memory[:third]), statistics.median(self.memory[-third:])
+        check(last <= first + MEMORY_GROWTH, "the master's memory grows (kB):", self.memory)
 
     # -- after a step
 

@@ -51,7 +51,7 @@ def test_dropped_syn_is_seen(port, figure):
 def test_streams_take_turns_and_end(start, port, figure):
     """A server that always has more to read doesn't keep the load from its other streams, nor from its end."""
     start(config(port, workers=1, service={"type": "echo"}))
-    with Load(port, "--size", str(1 << 20), "--depth", "4", mode="stream", proto="echo", connections=8) as load:
+    with Load(port, "--size", str(1 << 16), "--depth", "64", mode="stream", proto="echo", connections=8) as load:
         wait_until(lambda: cpu_ticks(load.process.pid) >= 50, "the load has worked for half a second")
         seen = load.result()
     figure(f"{seen['ok']} messages, the slowest of 8 streams {seen['stream']['messages_least']}")

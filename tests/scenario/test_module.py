@@ -14,8 +14,8 @@ import threading
 
 import pytest
 
-from harness import (GRACEFULD, TOP, WORKER, Client, Load, assert_no_failure, config, free_port, is_sanitized, load_text, scaled,
-                     server_pids, wait_gone, wait_until)
+from harness import (GRACEFULD, TOP, WORKER, Client, Load, assert_no_failure, config, free_port, is_instrumented, is_sanitized, load_text,
+                     scaled, server_pids, wait_gone, wait_until)
 
 BUILD = os.environ.get("GRACEFULD_BUILD", os.path.join(TOP, "build"))
 ABORTED = 6
@@ -507,7 +507,7 @@ def test_worker_that_crashes_in_its_module_is_replaced(start, workshop, port, pa
         assert client.send(b"abc").receive(3) == b"abc"
 
 
-@pytest.mark.skipif(is_sanitized(), reason="there is no sandbox with a sanitizer")
+@pytest.mark.skipif(is_instrumented(), reason="there is no sandbox then")
 def test_module_that_executes_something_in_the_sandbox(start, workshop, port, path):
     """With sandbox = "always": killed by the kernel, which the log explains, and replaced; whoever else is served notices nothing."""
     workshop.odd(path, "EXECUTE_ON_DATA")
@@ -533,7 +533,7 @@ def test_module_that_executes_something_outside_of_it(start, workshop, port, pat
     daemon.wait_line(rf"pid {victim}: ready -> exited .*status 0", since=since)
 
 
-@pytest.mark.skipif(is_sanitized(), reason="there is no sandbox with a sanitizer")
+@pytest.mark.skipif(is_instrumented(), reason="there is no sandbox then")
 def test_module_starts_a_thread_in_the_sandbox(start, workshop, port, path):
     workshop.odd(path, "THREAD_ON_DATA")
     daemon = start(module_config(port, path, sandbox="always", workers=1))

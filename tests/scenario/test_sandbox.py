@@ -6,9 +6,9 @@ import socket
 
 import pytest
 
-from harness import Client, config, is_sanitized
+from harness import Client, config, is_instrumented
 
-needs_sandbox = pytest.mark.skipif(is_sanitized(), reason="there is no sandbox with a sanitizer")
+needs_sandbox = pytest.mark.skipif(is_instrumented(), reason="there is no sandbox then")
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has capabilities to give up")
 
 NONE, FILTER = "0", "2"  # Seccomp: in /proc/PID/status
@@ -60,7 +60,7 @@ def test_it_takes_effect_by_a_roll(start, port):
             client.ask()
 
 
-@pytest.mark.skipif(not is_sanitized(), reason="there is a sandbox")
+@pytest.mark.skipif(not is_instrumented(), reason="there is a sandbox")
 def test_always_does_not_go_without(start, port):
     """Where there is none, "always" is no wish that is left unheard."""
     daemon = start(config(port))
