@@ -121,7 +121,7 @@ generation_serves(const struct generation *generation, const struct listener *li
 
 	if (listener->orphaned || generation_find_listen(generation, listener->address))
 		return true;
-	for (size_t i = 0; i < config->n_listen; i++)
+	for (size_t i = 0; i < config->n_listen && listener->n_committed > 0; i++)
 		if (config_listen_covers(&config->listen[i], &listener->where))
 			return true;
 	return false;

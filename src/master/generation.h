@@ -42,7 +42,8 @@ const struct config_listen *generation_find_listen(const struct generation *gene
 
 /*
  * Do its workers serve the listener? They serve those that are in its configuration; and one that an earlier one had, as long as
- * an address that is in it covers that (see listener.h).
+ * an address that is in it covers that (see listener.h). One that only a generation had that never was committed is not for others: they
+ * were born without it, and nobody was promised anything there.
  */
 bool generation_serves(const struct generation *generation, const struct listener *listener);
 /* For the master's heritage. The one that was saved, with one reference; NULL when it can't be. */

@@ -56,7 +56,7 @@ TAILQ_HEAD(listener_list, listener);
  * Opens the address of `spec` with `n` sockets (for TCP). `others` is what this master has open already:
  * another program on the port is an error, sockets of our own are not. `passed` is what systemd gave us.  With
  * `late`, a TCP address is bound, but begins to listen by listener_begin: a specific address takes precedence over
- * a wildcard that is still served, from the moment that it listens.
+ * a wildcard that is still served, from the moment that it listens. Until then there is nothing to select.
  * NULL when that fails, with the reason in `problems`.
  */
 struct listener *listener_open(const struct config_listen *spec, unsigned n, bool late,

@@ -118,21 +118,18 @@ select_listeners(struct pool *pool)
 	TAILQ_FOREACH(listener, &pool->listeners, entry) {
 		unsigned n_listener = n < listener->n_fd ? n : listener->n_fd;
 		struct membership membership = { .listener = listener };
-		bool any = false;
 
-		if (listener->kind != CONFIG_LISTEN_TCP)
+		if (listener->kind != CONFIG_LISTEN_TCP || !listener->listening)
 			continue;
 		for (unsigned i = 0; i < n_listener; i++)
-			any |= live[i] = is_served(&membership, pool->slot[i]);
-		if (any)
-			listener_begin(listener);
+			live[i] = is_served(&membership, pool->slot[i]);
 		listener_select(listener, live, n_listener);
 	}
 }
 
 /*
- * Where this master listens on the port already, a new address might take clients from it before anybody serves it: it
- * begins to listen when its first worker is ready.
+ * Where this master listens on the port already, a new address might take clients from it, who would be lost if the roll were taken back,
+ * or wait for its worker: it begins to listen with the commit, when each of its sockets has one.
  */
 static bool
 is_contested(const struct pool *pool, const struct config_listen *spec)
@@ -287,6 +284,7 @@ commit_listeners(struct pool *pool)
 			continue;
 		if (listener->n_committed > 0)
 			listener_apply(listener, &config->listen[i]);
+		listener_begin(listener);
 		listener->n_committed = listener->n_fd;
 	}
 }
@@ -402,6 +400,17 @@ revert(struct pool *pool)
 	close_unwanted(pool);
 }
 
+/* What is left after a roll that failed and was not committed is for the workers that it keeps: before anybody is told of them. */
+static void
+begin_kept(struct pool *pool)
+{
+	struct listener *listener;
+
+	TAILQ_FOREACH(listener, &pool->listeners, entry)
+		listener_begin(listener);
+	select_listeners(pool);
+}
+
 static void
 end_roll(struct pool *pool, enum roll_result result)
 {
@@ -413,6 +422,7 @@ end_roll(struct pool *pool, enum roll_result result)
 	forget_orphans(pool);
 	close_unwanted(pool);
 	shrink_listeners(pool);
+	begin_kept(pool);
 	pool->host.on_roll_end(pool, result, pool->host.arg);
 	generation_unref(target);
 }

@@ -33,9 +33,10 @@
 /* How long to wait for descriptors or memory. Nothing tells when others give some back. */
 #define EXHAUSTED_PAUSE_US (100 * US_PER_MS)
 
-/* How often, and how long, a socket is tried that does not listen yet: see is_early. */
+/* How often a socket is tried that does not listen yet, see is_early: at first, and when the reload takes longer than most. */
 #define EARLY_PAUSE_US (2 * US_PER_MS)
-#define EARLY_MAX_US   (10 * US_PER_SEC)
+#define EARLY_US       (10 * US_PER_SEC)
+#define LATER_PAUSE_US (20 * US_PER_MS)
 
 struct listener {
 	struct acceptor *acceptor;
@@ -185,20 +186,13 @@ obstacle_of(int error)
 }
 
 /*
- * A socket of an address that a reload brings may not listen before the first worker that has it is ready. When that is this
- * one, the master sees to it within a moment; the kernel tells nobody, so it is tried again. (One that has listened
- * before, or does not after all that time, is broken.)
+ * A socket of an address that a reload brings may not listen before the reload is committed, when all workers are ready. The kernel tells
+ * nobody, so it is tried again. (One that has listened before is broken.)
  */
 static bool
-is_early(struct listener *listener)
+is_early(const struct listener *listener)
 {
-	uint64_t now = clock_now_us();
-
-	if (listener->listens || listener->acceptor->draining)
-		return false;
-	if (listener->early_since_us == 0)
-		listener->early_since_us = now;
-	return now - listener->early_since_us < EARLY_MAX_US;
+	return !listener->listens && !listener->acceptor->draining;
 }
 
 /* event: it may listen by now */
@@ -215,8 +209,12 @@ on_retry(evutil_socket_t fd, short what, void *arg)
 static void
 retry_soon(struct listener *listener)
 {
-	struct timeval pause = clock_timeval(EARLY_PAUSE_US);
+	uint64_t now = clock_now_us();
+	struct timeval pause;
 
+	if (listener->early_since_us == 0)
+		listener->early_since_us = now;
+	pause = clock_timeval(now - listener->early_since_us < EARLY_US ? EARLY_PAUSE_US : LATER_PAUSE_US);
 	event_del(listener->event);
 	event_add(listener->retry, &pause);
 }

@@ -1,6 +1,7 @@
 """Reloads that clients must not notice: many of them, under load, while workers and addresses come and go."""
 
 import os
+import socket
 import threading
 import time
 
@@ -69,6 +70,45 @@ def test_second_address_comes_and_goes(start, port, figure):
 def test_wildcard_and_specific_address_on_one_port(start, port, figure):
     texts = [config(listen=[{"address": "127.0.0.1", "port": port}]), config(port)]
     check_under_load(start(texts[1]), figure, port, 100, texts)
+
+
+@pytest.mark.parametrize("way", ["rejected", "reverted"])
+def test_address_that_was_never_committed_does_not_stay(start, port, hostile, figure, way):
+    """Not even if what runs covers it: nobody was promised anything there, and without its sockets it would be no address."""
+    daemon = start(config(port), worker=hostile.program)
+    listen = [{"port": port}, {"address": "127.0.0.1", "port": port}]
+    with socket.create_server(("127.0.0.1", 0)) as other, Load(port) as load:
+        if way == "rejected":
+            listen.append({"address": "127.0.0.1", "port": other.getsockname()[1]})
+        else:
+            hostile.plan("exit_1", slot=1)
+        for _ in range(scaled(20, 3)):
+            assert daemon.reload(config(listen=listen)).word == way
+        seen = load.result()
+    figure(load_text(seen))
+    assert_no_failure(seen)
+    daemon.wait_settled(2)
+    assert f"listening on [::]:{port}" in daemon.status()
+    hostile.plan("real")
+    daemon.write(config(port))
+    daemon.reexec()
+    for address in ("127.0.0.1", "::1"):
+        with Client((address, port)) as client:
+            client.ask()
+
+
+def test_address_of_a_roll_that_failed_and_is_kept(start, port, hostile):
+    """Who has arrived stays, with a new address on the port, and answers there."""
+    roll = {"on_failure": "keep"}
+    daemon = start(config(listen=[{"address": "127.0.0.1", "port": port}], roll=roll), worker=hostile.program)
+    hostile.plan("exit_1", slot=1)
+    listen = [{"address": "127.0.0.1", "port": port}, {"address": "127.0.0.2", "port": port}]
+    assert daemon.reload(config(listen=listen, roll=roll)).word == "reverted"
+    daemon.wait_settled(2)
+    assert [w.generation for w in daemon.workers()] == [2, 1]
+    for address in ("127.0.0.1", "127.0.0.2"):
+        with Client((address, port)) as client:
+            client.ask()
 
 
 def test_address_that_is_covered_stays_open(start, port):
