@@ -406,6 +406,8 @@ begin_kept(struct pool *pool)
 {
 	struct listener *listener;
 
+	if (pool->stopping) /* all are about to be closed */
+		return;
 	TAILQ_FOREACH(listener, &pool->listeners, entry)
 		listener_begin(listener);
 	select_listeners(pool);
