@@ -115,16 +115,21 @@ generation_find_listen(const struct generation *generation, const char *address)
 }
 
 bool
-generation_serves(const struct generation *generation, const struct listener *listener)
+generation_covers(const struct generation *generation, const struct listener *listener)
 {
 	const struct config *config = generation->config;
 
-	if (listener->orphaned || generation_find_listen(generation, listener->address))
-		return true;
-	for (size_t i = 0; i < config->n_listen && listener->n_committed > 0; i++)
+	for (size_t i = 0; i < config->n_listen; i++)
 		if (config_listen_covers(&config->listen[i], &listener->where))
 			return true;
 	return false;
+}
+
+bool
+generation_serves(const struct generation *generation, const struct listener *listener)
+{
+	return listener->orphaned || generation_find_listen(generation, listener->address) ||
+	       (listener->n_committed > 0 && generation_covers(generation, listener));
 }
 
 /* ---- heritage ---- */

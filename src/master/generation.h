@@ -40,6 +40,9 @@ void generation_set(struct generation **place, struct generation *generation);
 /* The entry of its configuration with that address, or NULL. */
 const struct config_listen *generation_find_listen(const struct generation *generation, const char *address);
 
+/* Is the listener's address one of those of a wildcard of its configuration? */
+bool generation_covers(const struct generation *generation, const struct listener *listener);
+
 /*
  * Do its workers serve the listener? They serve those that are in its configuration; and one that an earlier one had, as long as
  * an address that is in it covers that (see listener.h). One that only a generation had that never was committed is not for others: they

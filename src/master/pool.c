@@ -103,6 +103,14 @@ is_served(struct membership *m, const struct slot *slot)
 	return false;
 }
 
+/* Has a roll that failed, and keeps workers, left it to them? Clients that a wildcard serves are no business of theirs. */
+static bool
+is_left_over(const struct pool *pool, const struct listener *listener)
+{
+	return pool->roll.state == ROLL_IDLE && pool->running && !pool->stopping &&
+	       !generation_covers(pool->running, listener);
+}
+
 /*
  * New connections go to the sockets whose slot has a READY worker for the address. A slot that a roll adds
  * comes in with the commit: before it, the roll may be taken back, and its queue with it.
@@ -118,12 +126,16 @@ select_listeners(struct pool *pool)
 	TAILQ_FOREACH(listener, &pool->listeners, entry) {
 		unsigned n_listener = n < listener->n_fd ? n : listener->n_fd;
 		struct membership membership = { .listener = listener };
+		bool any = false;
 
-		if (listener->kind != CONFIG_LISTEN_TCP || !listener->listening)
+		if (listener->kind != CONFIG_LISTEN_TCP)
 			continue;
 		for (unsigned i = 0; i < n_listener; i++)
-			live[i] = is_served(&membership, pool->slot[i]);
-		listener_select(listener, live, n_listener);
+			any |= live[i] = is_served(&membership, pool->slot[i]);
+		if (any && !listener->listening && is_left_over(pool, listener))
+			listener_begin(listener);
+		if (listener->listening)
+			listener_select(listener, live, n_listener);
 	}
 }
 
@@ -400,19 +412,6 @@ revert(struct pool *pool)
 	close_unwanted(pool);
 }
 
-/* What is left after a roll that failed and was not committed is for the workers that it keeps: before anybody is told of them. */
-static void
-begin_kept(struct pool *pool)
-{
-	struct listener *listener;
-
-	if (pool->stopping) /* all are about to be closed */
-		return;
-	TAILQ_FOREACH(listener, &pool->listeners, entry)
-		listener_begin(listener);
-	select_listeners(pool);
-}
-
 static void
 end_roll(struct pool *pool, enum roll_result result)
 {
@@ -424,7 +423,7 @@ end_roll(struct pool *pool, enum roll_result result)
 	forget_orphans(pool);
 	close_unwanted(pool);
 	shrink_listeners(pool);
-	begin_kept(pool);
+	select_listeners(pool); /* before anybody is told */
 	pool->host.on_roll_end(pool, result, pool->host.arg);
 	generation_unref(target);
 }

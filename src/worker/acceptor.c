@@ -33,7 +33,7 @@
 /* How long to wait for descriptors or memory. Nothing tells when others give some back. */
 #define EXHAUSTED_PAUSE_US (100 * US_PER_MS)
 
-/* How often a socket is tried that does not listen yet, see is_early: at first, and when the reload takes longer than most. */
+/* How often a socket is tried that does not listen yet, see wait_to_listen: at first, and when the reload takes longer than most. */
 #define EARLY_PAUSE_US (2 * US_PER_MS)
 #define EARLY_US       (10 * US_PER_SEC)
 #define LATER_PAUSE_US (20 * US_PER_MS)
@@ -41,7 +41,7 @@
 struct listener {
 	struct acceptor *acceptor;
 	struct event *event;
-	struct event *retry; /* see is_early */
+	struct event *retry; /* see wait_to_listen */
 	int fd;              /* -1: closed */
 	char *name;
 	bool listens; /* it was seen to */
@@ -185,16 +185,6 @@ obstacle_of(int error)
 	}
 }
 
-/*
- * A socket of an address that a reload brings may not listen before the reload is committed, when all workers are ready. The kernel tells
- * nobody, so it is tried again. (One that has listened before is broken.)
- */
-static bool
-is_early(const struct listener *listener)
-{
-	return !listener->listens && !listener->acceptor->draining;
-}
-
 /* event: it may listen by now */
 static void
 on_retry(evutil_socket_t fd, short what, void *arg)
@@ -206,12 +196,18 @@ on_retry(evutil_socket_t fd, short what, void *arg)
 	acceptor_update(listener->acceptor);
 }
 
+/*
+ * A socket of an address that a reload brings may not listen before the reload is committed, when all workers are ready. The kernel tells
+ * nobody, so it is tried again, unless the reload was reverted: then nobody can wait there. (One that has listened before is broken.)
+ */
 static void
-retry_soon(struct listener *listener)
+wait_to_listen(struct listener *listener)
 {
 	uint64_t now = clock_now_us();
 	struct timeval pause;
 
+	if (listener->acceptor->draining)
+		return;
 	if (listener->early_since_us == 0)
 		listener->early_since_us = now;
 	pause = clock_timeval(now - listener->early_since_us < EARLY_US ? EARLY_PAUSE_US : LATER_PAUSE_US);
@@ -239,8 +235,8 @@ accept_one(struct listener *listener)
 		exhausted(acceptor, error);
 	if (obstacle == OBSTACLE_NONE || obstacle == OBSTACLE_EMPTY)
 		listener->listens = true;
-	if (obstacle == OBSTACLE_BROKEN && error == EINVAL && is_early(listener))
-		retry_soon(listener);
+	if (obstacle == OBSTACLE_BROKEN && error == EINVAL && !listener->listens)
+		wait_to_listen(listener);
 	else if (obstacle == OBSTACLE_BROKEN)
 		broken(listener, error);
 	return obstacle;

@@ -87,6 +87,7 @@ def test_address_that_was_never_committed_does_not_stay(start, port, hostile, fi
         seen = load.result()
     figure(load_text(seen))
     assert_no_failure(seen)
+    assert not daemon.log.find(r"cannot accept")
     daemon.wait_settled(2)
     assert f"listening on [::]:{port}" in daemon.status()
     hostile.plan("real")
@@ -98,7 +99,7 @@ def test_address_that_was_never_committed_does_not_stay(start, port, hostile, fi
 
 
 def test_address_of_a_roll_that_failed_and_is_kept(start, port, hostile):
-    """Who has arrived stays, with a new address on the port, and answers there."""
+    """Who has arrived stays, with a new address on the port, and answers there. (Where all answer already, nothing changes for clients.)"""
     roll = {"on_failure": "keep"}
     daemon = start(config(listen=[{"address": "127.0.0.1", "port": port}], roll=roll), worker=hostile.program)
     hostile.plan("exit_1", slot=1)
@@ -109,6 +110,22 @@ def test_address_of_a_roll_that_failed_and_is_kept(start, port, hostile):
     for address in ("127.0.0.1", "127.0.0.2"):
         with Client((address, port)) as client:
             client.ask()
+
+
+def test_address_of_a_roll_that_is_kept_takes_nobody_from_a_wildcard(start, port, hostile, figure):
+    """All have answered there, and do so on: through the roll that fails, and the next, in which whoever has it leaves."""
+    wide, listen = {"port": port}, [{"port": port}, {"address": "127.0.0.1", "port": port}]
+    roll = {"on_failure": "keep"}
+    daemon = start(config(listen=[wide], roll=roll), worker=hostile.program)
+    with Load(port) as load:
+        for _ in range(scaled(10, 2)):
+            hostile.plan("exit_1", slot=1)
+            assert daemon.reload(config(listen=listen, roll=roll)).word == "reverted"
+            hostile.plan("real")
+            assert daemon.reload(config(listen=[wide], roll=roll)).word == "applied"
+        seen = load.result()
+    figure(load_text(seen))
+    assert_no_failure(seen)
 
 
 def test_address_that_is_covered_stays_open(start, port):
