@@ -3,11 +3,13 @@
 by the control pipe."""
 
 import asyncio
+import errno
 import os
 import socket
 
 SLOT, GENERATION = os.environ["GRACEFULD_SLOT"], os.environ["GRACEFULD_GENERATION"]
 IDLE_GRACE = 1  # seconds
+EARLY_PAUSE = 0.01
 
 
 class Site:
@@ -19,14 +21,22 @@ class Site:
         self.served = set()   # tasks, one for each connection
         for listener in listeners:
             listener.setblocking(False)
+            self.watch(listener)
+
+    def watch(self, listener):
+        if not self.draining:
             self.loop.add_reader(listener, self.accept, listener)
 
     def accept(self, listener):
         """(asyncio.start_server would have connections under way that nobody knows when it is closed.)"""
         try:
             connection, _ = listener.accept()
-        except OSError:
-            return  # another worker was faster
+        except OSError as error:
+            # another worker was faster; or the address is a new one, and listens when the reload that brings it is committed
+            if error.errno == errno.EINVAL:
+                self.loop.remove_reader(listener)
+                self.loop.call_later(EARLY_PAUSE, self.watch, listener)
+            return
         connection.setblocking(False)
         task = self.loop.create_task(self.serve(connection))
         self.served.add(task)

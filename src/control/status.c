@@ -90,6 +90,8 @@ listeners_json(const struct pool *pool)
 	TAILQ_FOREACH(listener, &pool->listeners, entry) {
 		bool own = listener->kind == CONFIG_LISTEN_TCP && listener->n_fd > workers;
 
+		if (!listener->listening)
+			continue;
 		json_array_append_new(array,
 			json_pack("{s:o, s:i, s:i, s:b}", "address", json_text(listener->address), "sockets",
 				(int)listener->n_fd, "parked", own ? (int)(listener->n_fd - workers) : 0,

@@ -43,7 +43,8 @@ report_addresses(const struct pool *pool, char *buf, size_t size)
 
 	*buf = '\0';
 	TAILQ_FOREACH(listener, &pool->listeners, entry)
-		append(buf, size, "%s%s", *buf ? ", " : "", listener->address);
+		if (listener->listening)
+			append(buf, size, "%s%s", *buf ? ", " : "", listener->address);
 	if (!*buf)
 		append(buf, size, "nothing");
 }

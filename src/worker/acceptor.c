@@ -33,10 +33,9 @@
 /* How long to wait for descriptors or memory. Nothing tells when others give some back. */
 #define EXHAUSTED_PAUSE_US (100 * US_PER_MS)
 
-/* How often a socket is tried that does not listen yet, see wait_to_listen: at first, and when the reload takes longer than most. */
-#define EARLY_PAUSE_US (2 * US_PER_MS)
-#define EARLY_US       (10 * US_PER_SEC)
-#define LATER_PAUSE_US (20 * US_PER_MS)
+/* How long between two looks at a socket that does not listen yet, see wait_to_listen: at least, and as a part of the time so far. */
+#define EARLY_PAUSE_US   (2 * US_PER_MS)
+#define EARLY_PAUSE_PART 1000
 
 struct listener {
 	struct acceptor *acceptor;
@@ -198,19 +197,21 @@ on_retry(evutil_socket_t fd, short what, void *arg)
 
 /*
  * A socket of an address that a reload brings may not listen before the reload is committed, when all workers are ready. The kernel tells
- * nobody, so it is tried again, unless the reload was reverted: then nobody can wait there. (One that has listened before is broken.)
+ * nobody, so it is tried again, ever more seldom, since a roll that failed may leave it so; unless the reload was reverted: then nobody can
+ * wait there. (One that has listened before is broken.)
  */
 static void
 wait_to_listen(struct listener *listener)
 {
-	uint64_t now = clock_now_us();
+	uint64_t now = clock_now_us(), part;
 	struct timeval pause;
 
 	if (listener->acceptor->draining)
 		return;
 	if (listener->early_since_us == 0)
 		listener->early_since_us = now;
-	pause = clock_timeval(now - listener->early_since_us < EARLY_US ? EARLY_PAUSE_US : LATER_PAUSE_US);
+	part = (now - listener->early_since_us) / EARLY_PAUSE_PART;
+	pause = clock_timeval(part > EARLY_PAUSE_US ? part : EARLY_PAUSE_US);
 	event_del(listener->event);
 	event_add(listener->retry, &pause);
 }

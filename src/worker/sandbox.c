@@ -3,8 +3,8 @@
  * processes (Landlock, where the kernel has it).
  *
  * The filter is written here rather than by libseccomp, which takes a millisecond of each worker's start, and half as much again to be
- * loaded: about as much as all else that a worker does before it is ready. The kernel asks a filter once about each call that it decides by number alone, and remembers; so
- * what it costs is to install it.
+ * loaded: about as much as all else that a worker does before it is ready. The kernel asks a filter once about each call that it decides
+ * by number alone, and remembers; so what it costs is to install it.
  */
 #include "worker/sandbox.h"
 

@@ -88,6 +88,22 @@ def test_rolled_under_load(start, example, figure):
     assert daemon.stop() == 0
 
 
+@pytest.mark.parametrize("name", ["node", "asyncio"])
+def test_new_address_beside_a_wildcard(start, directory, port, name):
+    """It listens with the commit of the reload, unless the program itself makes it listen before."""
+    example = Example(name, directory, port)
+    daemon = start(example.text)
+    one = f'port = {port};'
+    assert one in example.text
+    with example.load() as load:
+        verdict = daemon.reload(example.text.replace(one, f'listen = ( {{ port = {port}; }}, {{ address = "127.0.0.1"; port = {port}; }} );'))
+        assert verdict.word == "applied", verdict
+        assert_no_failure(load.result())
+    for address in ("127.0.0.1", "::1"):
+        with Load((address, port), "--requests", "20", proto="http", connections=2) as load:
+            assert_no_failure(load.result(stop=False))
+
+
 def test_starlets_children_do_not_leave_together(start, directory, port):
     """They all have as much to do. If so much is enough, a worker is without any for a moment, and its queue waits."""
     starlet = Example("starlet", directory, port)

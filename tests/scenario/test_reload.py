@@ -121,6 +121,7 @@ def test_address_of_a_roll_that_is_kept_takes_nobody_from_a_wildcard(start, port
         for _ in range(scaled(10, 2)):
             hostile.plan("exit_1", slot=1)
             assert daemon.reload(config(listen=listen, roll=roll)).word == "reverted"
+            assert f"listening on [::]:{port}" in daemon.status(), "the other one does not listen"
             hostile.plan("real")
             assert daemon.reload(config(listen=[wide], roll=roll)).word == "applied"
         seen = load.result()
