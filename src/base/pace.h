@@ -11,10 +11,13 @@ struct pace {
 	unsigned rest;      /* times the work; 0: none, any share is fine */
 	uint64_t credit_us; /* of rest that may be owed */
 	uint64_t owed_us;   /* of rest, at: */
-	uint64_t at_us;     /* clock_now_us */
+	uint64_t at_us;     /* by the clock of who asks */
 };
 
-/* It has worked for so long, up to now. Returns how long it has to rest from now on; 0: it may go on. */
+/*
+ * It has worked for so long, up to now, by a clock that never goes back. Returns how long it has to rest from now on; 0: it may
+ * go on.
+ */
 uint64_t pace_work(struct pace *pace, uint64_t now_us, uint64_t worked_us);
 
 #endif

@@ -17,7 +17,7 @@ struct hosted;
 struct hosted_host {
 	struct event_base *base;
 	struct output_host *outputs;
-	struct pace *talk;
+	struct talk *talk;
 	const char *program; /* of ours, with which it is looked at */
 	const struct identity *identity;
 	notify_fn *on_message;

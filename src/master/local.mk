@@ -31,6 +31,7 @@ src_libmaster_a_SOURCES = \
 	src/master/upstreams.c src/master/upstreams.h \
 	src/master/upstreams_heritage.c src/master/upstreams_heritage.h \
 	src/master/stray.c src/master/stray.h \
+	src/master/talk.c src/master/talk.h \
 	src/master/trial.c src/master/trial.h \
 	src/master/unix_socket.c src/master/unix_socket.h \
 	src/master/wish.c src/master/wish.h \

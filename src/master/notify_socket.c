@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/text.h"
-#include "master/loop.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -139,16 +138,6 @@ receive(int fd, char *text, size_t size, pid_t *ret_pid)
 	return n;
 }
 
-/* As with the pipes, who talks without pause comes behind the clients of the control socket. */
-static void
-heed_clients(struct notify_socket *s, uint64_t worked_us)
-{
-	bool first = event_get_priority(s->on_input) == LOOP_PRIORITY_DEFAULT;
-	uint64_t owed_us = pace_work(s->host.talk, clock_now_us(), first ? worked_us : 0);
-
-	event_priority_set(s->on_input, owed_us > 0 ? LOOP_PRIORITY_CLIENTS : LOOP_PRIORITY_DEFAULT);
-}
-
 /* event: a datagram. One at a time: who hears it may free the socket. */
 static void
 on_input(evutil_socket_t fd, short what, void *arg)
@@ -163,7 +152,7 @@ on_input(evutil_socket_t fd, short what, void *arg)
 	bool known = n > 0 && is_of(s->leader, pid);
 
 	(void)what;
-	heed_clients(s, clock_work_us() - began_us);
+	talk_heard(host.talk, s->on_input, began_us);
 	if (n <= 0)
 		return;
 	if (!known) {

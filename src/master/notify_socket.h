@@ -4,7 +4,7 @@
 #ifndef MASTER_NOTIFY_SOCKET_H
 #define MASTER_NOTIFY_SOCKET_H
 
-#include "base/pace.h"
+#include "master/talk.h"
 
 #include <event2/event.h>
 #include <stdbool.h>
@@ -34,7 +34,7 @@ typedef void notify_stranger_fn(pid_t pid, void *arg);
 
 struct notify_host {
 	struct event_base *base;
-	struct pace *talk; /* of all workers' messages */
+	struct talk *talk;
 	notify_fn *on_message;
 	notify_stranger_fn *on_stranger;
 	void *arg;

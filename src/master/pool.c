@@ -752,7 +752,7 @@ pool_new(const struct pool_host *host)
 	pool->host = *host;
 	TAILQ_INIT(&pool->listeners);
 	upstream_records_init(&pool->upstreams);
-	pool->talk = (struct pace){ .rest = WORKER_TALK_REST, .credit_us = WORKER_TALK_CREDIT_US };
+	talk_init(&pool->talk);
 	pool->slot_host = (struct slot_host){
 		.workers = { .base = host->base,
 			.program = host->program,

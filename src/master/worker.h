@@ -8,13 +8,13 @@
 #ifndef MASTER_WORKER_H
 #define MASTER_WORKER_H
 
-#include "base/pace.h"
 #include "ipc/counters.h"
 #include "ipc/line_reader.h"
 #include "master/generation.h"
 #include "master/hosted.h"
 #include "master/log_event.h"
 #include "master/spawn.h"
+#include "master/talk.h"
 #include "master/upstreams.h"
 #include "master/worker_state.h"
 
@@ -31,9 +31,6 @@
 #define WORKER_ABORT_TIMEOUT_US (2 * US_PER_SEC)
 /* A process that exits closes its pipe just before it can be reaped. */
 #define WORKER_EOF_GRACE_US (100 * US_PER_MS)
-/* All workers' messages together: half of a processor, before they come behind the rest. */
-#define WORKER_TALK_REST      1
-#define WORKER_TALK_CREDIT_US (20 * US_PER_MS)
 
 /* A program may ask for more time to start or to stop, up to so many times what it has. */
 #define WORKER_EXTENSIONS 10
@@ -64,7 +61,7 @@ struct worker_host {
 	unsigned open_files;                /* where limits.open_files says nothing; 0: as the master's */
 	const struct config *live;          /* for what applies to what runs: drain_timeout, roll, restart */
 	struct upstream_records *upstreams; /* what workers tell of, and what they are told */
-	struct pace *talk;                  /* of all workers' messages */
+	struct talk *talk;
 	struct output_host *outputs;        /* where what hosted programs write goes */
 	void (*changed)(void *arg);         /* a worker has a new state */
 	/* What a worker that is about to begin in that slot should know of an upstream. */

@@ -10,7 +10,6 @@
 #include "ipc/contract.h"
 #include "ipc/message.h"
 #include "master/log_event.h"
-#include "master/loop.h"
 #include "master/worker_orders.h"
 #include "master/worker_step.h"
 
@@ -224,19 +223,6 @@ worker_read_status(struct worker *w)
 	return result;
 }
 
-/*
- * Workers that talk without pause would keep the clients of the control socket from being heard, who come behind all
- * else: what is too much goes on as one of them.
- */
-static void
-heed_clients(struct worker *w, uint64_t worked_us)
-{
-	bool first = event_get_priority(w->on_status) == LOOP_PRIORITY_DEFAULT;
-	uint64_t owed_us = pace_work(w->host->talk, clock_now_us(), first ? worked_us : 0);
-
-	event_priority_set(w->on_status, owed_us > 0 ? LOOP_PRIORITY_CLIENTS : LOOP_PRIORITY_DEFAULT);
-}
-
 void
 worker_on_status(evutil_socket_t fd, short what, void *arg)
 {
@@ -247,7 +233,7 @@ worker_on_status(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	switch (result) {
 	case LINE_READER_AGAIN:
-		heed_clients(w, clock_work_us() - began_us);
+		talk_heard(w->host->talk, w->on_status, began_us);
 		break;
 	case LINE_READER_EOF:
 	case LINE_READER_ERROR:

@@ -1,12 +1,15 @@
 """What a worker may say wrong, or not say at all: it is logged so that a terminal survives it, that worker is
 replaced, and nothing else happens."""
 
+import contextlib
+import os
 import re
+import subprocess
 
 import pytest
 
 from control import ctl, get
-from harness import Client, Load, assert_no_failure, config, load_text
+from harness import DEADLINE, Client, Load, assert_no_failure, config, load_text
 
 QUICK = {"delay": 0.01, "max_delay": 0.05}
 
@@ -65,6 +68,29 @@ def test_worker_that_talks_without_pause_holds_up_nobody(start, port, hostile, f
     status, text = ctl(daemon, "reload")
     figure(text.strip().splitlines()[-1])
     assert status == 0, text
+
+
+@contextlib.contextmanager
+def crowded(pid, others=7):
+    """That process shares one processor with others, which never rest."""
+    cpu = {min(os.sched_getaffinity(0))}
+    os.sched_setaffinity(pid, cpu)
+    with contextlib.ExitStack() as ended:
+        for _ in range(others):
+            other = ended.enter_context(subprocess.Popen(["sh", "-c", f"ulimit -t {2 * DEADLINE}; while :; do :; done"]))
+            ended.callback(other.kill)
+            os.sched_setaffinity(other.pid, cpu)
+        yield
+
+
+def test_a_master_that_seldom_has_a_processor_hears_its_clients(start, port, hostile):
+    """It reads what workers say for less than half of the time then, though it does nothing else."""
+    daemon = start(config(port, workers=8, drain_timeout=1, roll={"parallel": 8}), worker=hostile.program)
+    hostile.plan("chatter")
+    assert daemon.reload().word == "applied"
+    with crowded(daemon.process.pid):
+        for _ in range(5):
+            assert get(daemon)["generation"] == 2
 
 
 def test_unknown_message_is_logged_once_and_ignored(start, port, hostile):
