@@ -2,13 +2,13 @@
 
 import socket
 
-import harness
+import sock_diag
 
 
 def _unserved(clients, sockets, holders):
     """Those of whom not just one of the processes has the other end. (They know how they got on; the kernel, whose the ends are.)"""
     for sock, known in clients:
-        there = harness.ports_at_server(sock)
+        there = sock_diag.ports_at_server(sock)
         state, name = sockets.get(there, ("gone", None))
         held = holders.get(name, [])
         if len(held) != 1:
@@ -18,7 +18,7 @@ def _unserved(clients, sockets, holders):
 
 def _strangers(clients, sockets, holders):
     """Connections to an address that is served which are none of these clients'."""
-    known = {harness.ports_at_server(sock) for sock, _ in clients}
+    known = {sock_diag.ports_at_server(sock) for sock, _ in clients}
     served = {port for (port, _), (state, _) in sockets.items() if state == "LISTEN"}
     for (port, peer), (state, name) in sockets.items():
         if name in holders and port in served and state != "LISTEN" and (port, peer) not in known:
@@ -28,5 +28,5 @@ def _strangers(clients, sockets, holders):
 def compare(clients, pids):
     """Lines. `clients`: [(socket, what is known of it), …]; `pids`: of the workers. (Of UNIX sockets /proc does not say whose they are.)"""
     ours = [(sock, known) for sock, known in clients if sock.family != socket.AF_UNIX]
-    sockets, holders = harness.tcp_sockets(), harness.holders_of(pids)
+    sockets, holders = sock_diag.tcp_sockets(), sock_diag.holders_of(pids)
     return [*_unserved(ours, sockets, holders), *_strangers(ours, sockets, holders), f"{len(clients) - len(ours)} are at UNIX sockets"]

@@ -22,6 +22,8 @@ import subprocess
 import threading
 import time
 
+from sock_diag import server_pids
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 GRACEFULD = os.environ.get("GRACEFULD", os.path.join(TOP, "build/gracefuld"))
 WORKER = os.environ.get("GRACEFULD_WORKER", os.path.join(TOP, "build/gracefuld-worker"))
@@ -251,45 +253,6 @@ class Client:
     def server_pid(self, pids):
         """Which of these processes holds the server's end (TCP)? None while it still waits in a queue."""
         return server_pids([self], pids)[0]
-
-
-TCP_STATES = ("", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE", "CLOSE_WAIT", "LAST_ACK", "LISTEN", "CLOSING")
-
-
-def tcp_sockets():
-    """{(port, peer's port): (state, its name in /proc/PID/fd)}. One that is nobody's yet, or no more, has the name None."""
-    found = {}
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with open(table, encoding="ascii") as file:
-            for field in map(str.split, list(file)[1:]):
-                ports = tuple(int(address.rpartition(":")[2], 16) for address in field[1:3])
-                if field[9] != "0":
-                    found[ports] = TCP_STATES[int(field[3], 16)], f"socket:[{field[9]}]"
-                else:
-                    found.setdefault(ports, (TCP_STATES[int(field[3], 16)], None))
-    return found
-
-
-def holders_of(pids):
-    """{what: [which of these processes have it open, …]}, by the names in /proc/PID/fd."""
-    found = collections.defaultdict(list)
-    for pid in pids:
-        for name in os.listdir(f"/proc/{pid}/fd"):
-            with contextlib.suppress(FileNotFoundError):
-                found[os.readlink(f"/proc/{pid}/fd/{name}")].append(pid)
-    return found
-
-
-def ports_at_server(sock):
-    """The key of the server's end of a client's connection (TCP) in tcp_sockets."""
-    return sock.getpeername()[1], sock.getsockname()[1]
-
-
-def server_pids(clients, pids):
-    """For each client, which of these processes holds the server's end."""
-    sockets, holders = tcp_sockets(), holders_of(pids)
-    names = [sockets.get(ports_at_server(c.sock), (None, None))[1] for c in clients]
-    return [holders[name][-1] if name in holders else None for name in names]
 
 
 # -- configuration ------------------------------------------------------------------------------------------------

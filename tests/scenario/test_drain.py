@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from harness import DRAINS, KEEP, Client, server_pids
+from harness import DRAINS, KEEP, Client
 from harness import config as any_config
+from sock_diag import server_pids
 
 DEBUG = {"level": "debug"}
 

@@ -12,7 +12,8 @@ import sys
 
 import pytest
 
-from harness import DEADLINE, TOP, Client, Log, children_of, ports_at_server, scaled, wait_until
+from harness import DEADLINE, TOP, Client, Log, children_of, scaled, wait_until
+from sock_diag import ports_at_server
 
 sys.path.insert(0, os.path.join(TOP, "tests/endurance"))
 

@@ -12,8 +12,9 @@ from collections import Counter
 import pytest
 from control import ctl, get, metrics, socket_of
 from harness import (DRAINS, KEEP, Client, Load, anonymous_kb, assert_no_failure, descriptors, is_alive, is_sanitized, load_text, scaled,
-                     server_pids, wait_gone, wait_until)
+                     wait_gone, wait_until)
 from harness import config as any_config
+from sock_diag import server_pids
 from streams import Streams
 
 ECHO = {"type": "echo"}

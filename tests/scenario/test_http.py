@@ -425,7 +425,7 @@ def read_reply(client):
 
 def test_connections_outlive_their_workers(start, port, folder):
     """Idle, never used, with half a head, half a body, or a request that nobody has read: all go on with the next worker."""
-    daemon = start(site(port, folder))
+    daemon = start(site(port, folder, header_timeout="1h", body_timeout="1h", idle_timeout="1h"))
     get = b"GET /small.json HTTP/1.1\r\n" + HOST + b"\r\n"
     post = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 4\r\n\r\nbody"
     with Client(port) as idle, Client(port) as fresh, Client(port) as half_head, Client(port) as half_body:

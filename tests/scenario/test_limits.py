@@ -2,7 +2,8 @@
 
 import time
 
-from harness import Client, config, cpu_ticks, server_pids
+from harness import Client, config, cpu_ticks
+from sock_diag import server_pids
 
 OPEN_FILES = 64
 

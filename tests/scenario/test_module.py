@@ -15,7 +15,8 @@ import threading
 import pytest
 
 from harness import (GRACEFULD, TOP, WORKER, Client, Load, assert_no_failure, config, free_port, is_instrumented, is_sanitized, load_text,
-                     scaled, server_pids, wait_gone, wait_until)
+                     scaled, wait_gone, wait_until)
+from sock_diag import server_pids
 
 BUILD = os.environ.get("GRACEFULD_BUILD", os.path.join(TOP, "build"))
 ABORTED = 6

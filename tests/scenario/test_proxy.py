@@ -24,6 +24,7 @@ except ImportError:
     websockets = None
 
 import harness
+import sock_diag
 from harness import Client, Daemon, Load, anonymous_kb, assert_no_failure, config, free_port, load_text, scaled, wait_until
 
 GRACEFULCTL = os.environ.get("GRACEFULCTL", os.path.join(harness.TOP, "build/gracefulctl"))
@@ -314,19 +315,9 @@ def test_connecting_through_reloads(start, port):
 
 def connecting(port, daemon):
     """Has a worker a socket in SYN_SENT to this port?"""
-    inodes = set()
-    with open("/proc/net/tcp", encoding="ascii") as file:
-        for line in list(file)[1:]:
-            field = line.split()
-            if field[3] == "02" and int(field[2].rpartition(":")[2], 16) == port:
-                inodes.add(f"socket:[{field[9]}]")
-    for pid in daemon.pids():
-        with contextlib.suppress(FileNotFoundError):
-            for name in os.listdir(f"/proc/{pid}/fd"):
-                with contextlib.suppress(FileNotFoundError):
-                    if os.readlink(f"/proc/{pid}/fd/{name}") in inodes:
-                        return True
-    return False
+    waiting = [name for (_, peer), (_, name) in sock_diag.tcp_sockets("SYN_SENT").items() if peer == port]
+    holders = sock_diag.holders_of(daemon.pids())
+    return any(name in holders for name in waiting)
 
 
 def test_waiting_for_a_unix_socket_through_reloads(start, port, directory):
@@ -437,7 +428,7 @@ def test_a_killed_worker_takes_only_its_own(start, port, echo):
     clients = [Client(port).send(b"hello") for _ in range(16)]
     for client in clients:
         assert client.receive(5) == b"hello"
-    holders = harness.server_pids(clients, daemon.pids())
+    holders = sock_diag.server_pids(clients, daemon.pids())
     victim = daemon.worker(0).pid
     os.kill(victim, signal.SIGKILL)
     for client, holder in zip(clients, holders):

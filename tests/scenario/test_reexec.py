@@ -13,7 +13,8 @@ import pytest
 
 from control import Events, ask, connect, ctl, get, metrics, socket_of
 from harness import (DEADLINE, GRACEFULD, KEEP, REEXEC_LINE, Client, Load, assert_no_failure, children_of, config, descriptors,
-                     free_port, is_alive, load_text, proc_stat, scaled, server_pids, wait_gone, wait_until)
+                     free_port, is_alive, load_text, proc_stat, scaled, wait_gone, wait_until)
+from sock_diag import server_pids
 from test_leak import born_with, check_contract
 
 
