@@ -73,7 +73,7 @@ struct pool {
 	uint64_t exits[WORKER_ENDS]; /* of workers, by their end */
 	uint64_t losses;             /* connections that died with their worker */
 	struct talk talk;
-	struct output_host outputs;  /* of hosted programs */
+	struct output_host outputs; /* of hosted programs */
 	struct event *on_wake;
 	bool stopping;
 };

@@ -26,7 +26,8 @@ void
 talk_heard(struct talk *talk, struct event *event, uint64_t began_us)
 {
 	bool first = event_get_priority(event) == LOOP_PRIORITY_DEFAULT;
-	uint64_t now_us = clock_work_us(), owed_us = pace_work(&talk->pace, now_us, first ? now_us - began_us : 0);
+	uint64_t now_us = clock_work_us(),
+		 owed_us = pace_work(&talk->pace, now_us, first ? now_us - began_us : 0);
 
 	event_priority_set(event, owed_us > 0 ? LOOP_PRIORITY_CLIENTS : LOOP_PRIORITY_DEFAULT);
 }

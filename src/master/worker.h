@@ -62,8 +62,8 @@ struct worker_host {
 	const struct config *live;          /* for what applies to what runs: drain_timeout, roll, restart */
 	struct upstream_records *upstreams; /* what workers tell of, and what they are told */
 	struct talk *talk;
-	struct output_host *outputs;        /* where what hosted programs write goes */
-	void (*changed)(void *arg);         /* a worker has a new state */
+	struct output_host *outputs; /* where what hosted programs write goes */
+	void (*changed)(void *arg);  /* a worker has a new state */
 	/* What a worker that is about to begin in that slot should know of an upstream. */
 	struct upstream_health (*known_of)(const struct upstream_record *record, unsigned slot, void *arg);
 	void *arg;
