@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* What the longest wait of a client grows by, on either side. */
-#define RUSH_US (10 * US_PER_MS)
+#define RUSH_US (14 * US_PER_MS)
 
 struct rush {
 	int priority; /* of its events, at first */
