@@ -7,6 +7,9 @@
 
 #include <stdint.h>
 
+/* No more is ever owed beyond the credit, in microseconds: who waits for the rest to be over shall not wait for ever. */
+#define PACE_OWED_MAX_US 1000000
+
 struct pace {
 	unsigned rest;      /* times the work; 0: none, any share is fine */
 	uint64_t credit_us; /* of rest that may be owed */

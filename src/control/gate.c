@@ -186,10 +186,12 @@ note_shortage(struct gate *gate)
 static void
 on_pause_over(evutil_socket_t fd, short what, void *arg)
 {
+	const struct timeval again = clock_timeval(GATE_PAUSE_US);
 	struct gate *gate = arg;
 
 	(void)fd, (void)what;
-	event_add(gate->on_readable, NULL);
+	if (event_add(gate->on_readable, NULL) < 0) /* no memory for a moment */
+		event_add(gate->on_pause_over, &again);
 }
 
 static void

@@ -669,27 +669,24 @@ http_connection_retire(struct http_connection *connection)
 }
 
 /*
- * The time for another request is over. One that came at the last moment is served still; only where there is none,
- * our FIN goes. And one that crosses with it is read and thrown away, so that the client sees an end before any reply,
- * and may ask elsewhere (RFC 9110, 9.2.2), instead of a reset.
+ * Reads, serves and sends what can be: until it is in another phase, or there is nothing more to read. Bounded, as each phase in which
+ * is read has a limit of bytes. 0, or negative errno.
  */
-static void
-connection_part(struct http_connection *connection)
+static int
+connection_catch_up(struct http_connection *connection, bool *ret_progress)
 {
-	struct http_server *server = connection->server;
-	bool progress = false;
-	enum http_phase next;
+	const uint64_t *received = &connection->server->stats.received;
+	uint64_t before;
 	int r;
 
-	server->turn = connection;
-	r = connection_receive(connection);
-	if (r == 0)
-		r = connection_work(connection, &progress);
-	next = connection_next_phase(connection);
-	if (r == 0 && (next == HTTP_PHASE_GRACE || next == HTTP_PHASE_IDLE) && !progress)
-		connection->ending = HTTP_ENDING_OURS;
-	connection_settle(connection, r, progress);
-	server->turn = NULL;
+	do {
+		before = *received;
+		r = connection_receive(connection);
+		if (r == 0)
+			r = connection_work(connection, ret_progress);
+	} while (r == 0 && *received != before && !*ret_progress &&
+		 connection_next_phase(connection) == connection->phase);
+	return r;
 }
 
 /*
@@ -705,6 +702,46 @@ connection_abandon(struct http_connection *connection)
 	http_connection_end(connection, HTTP_END_TIMEOUT);
 }
 
+/* Its time is over, and it has nothing to show for it. False: it is freed. */
+static bool
+connection_give_up(struct http_connection *connection)
+{
+	connection->server->stats.timeouts++;
+	if (connection->phase == HTTP_PHASE_SEND) {
+		connection_abandon(connection);
+		return false;
+	}
+	if (nothing_has_begun(connection)) { /* a connection that was never used */
+		http_connection_end(connection, HTTP_END_TIMEOUT);
+		return false;
+	}
+	connection_refuse(connection, 408);
+	return true;
+}
+
+/*
+ * Was it the client that took its time, or we? What came at the last moment, or while we stood still or rested, is read and served yet.
+ * Only where there is no other request our FIN goes; and one that crosses with it is read and thrown away, so that the client sees an end
+ * before any reply, and may ask elsewhere (RFC 9110, 9.2.2), instead of a reset.
+ */
+static void
+connection_expire(struct http_connection *connection)
+{
+	bool progress = false, lives = true;
+	int r = connection_catch_up(connection, &progress);
+	enum http_phase next = connection_next_phase(connection);
+	bool over = r == 0 && !progress;
+
+	if (over && (next == HTTP_PHASE_GRACE || next == HTTP_PHASE_IDLE))
+		connection->ending = HTTP_ENDING_OURS;
+	else if (over && next == connection->phase && !connection_is_over(connection, next)) {
+		lives = connection_give_up(connection);
+		r = lives ? connection_work(connection, &progress) : 0;
+	}
+	if (lives)
+		connection_settle(connection, r, progress);
+}
+
 void
 http_connection_expire(struct http_deadline *deadline)
 {
@@ -712,28 +749,13 @@ http_connection_expire(struct http_deadline *deadline)
 		(struct http_connection *)((char *)deadline - offsetof(struct http_connection, deadline));
 	struct http_server *server = connection->server;
 
-	switch (connection->phase) {
-	case HTTP_PHASE_LINGER:
+	if (connection->phase == HTTP_PHASE_LINGER) {
 		http_connection_end(connection, HTTP_END_DONE);
 		return;
-	case HTTP_PHASE_IDLE:
-	case HTTP_PHASE_GRACE:
-		connection_part(connection);
-		return;
-	case HTTP_PHASE_SEND:
-		server->stats.timeouts++;
-		connection_abandon(connection);
-		return;
-	default:
-		break;
 	}
-	server->stats.timeouts++;
-	if (nothing_has_begun(connection)) { /* a connection that was never used */
-		http_connection_end(connection, HTTP_END_TIMEOUT);
-		return;
-	}
+	http_turn_queue_begin(&server->turns);
 	server->turn = connection;
-	connection_refuse(connection, 408);
-	connection_turn(connection, 0);
+	connection_expire(connection);
 	server->turn = NULL;
+	http_turn_queue_end(&server->turns);
 }

@@ -77,7 +77,8 @@ http_turn_queue_begin(struct http_turn_queue *queue)
 
 /*
  * Invariant: while anybody waits, the timer is set or active. A turn ends here whether it had to wait or not, and nobody
- * comes to wait but while the server rests or others wait.
+ * comes to wait but while the server rests or others wait. A turn of what does not wait adds to what is owed, but puts off no rest
+ * that has begun: else streams that have much to say would keep those out who wait.
  */
 void
 http_turn_queue_end(struct http_turn_queue *queue)
@@ -88,7 +89,7 @@ http_turn_queue_end(struct http_turn_queue *queue)
 	if (queue->pace.rest == 0)
 		return;
 	rest_us = pace_work(&queue->pace, clock_now_us(), clock_work_us() - queue->began_us);
-	if (rest_us > 0) {
+	if (rest_us > 0 && !queue->resting) {
 		wait = clock_timeval(rest_us);
 		queue->resting = event_add(&queue->rested, &wait) == 0;
 	}

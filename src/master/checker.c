@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "ipc/line_reader.h"
+#include "master/loop.h"
 #include "master/spawn.h"
 
 #include <errno.h>
@@ -173,11 +174,12 @@ make_events(struct checker *c, struct event_base *base)
 {
 	struct timeval timeout = clock_timeval(CHECKER_TIMEOUT_US);
 
-	c->on_exit = event_new(base, c->pidfd, EV_READ | EV_PERSIST, on_exit_event, c);
+	c->on_exit = loop_on_end(base, c->pidfd, on_exit_event, c);
 	c->on_output = event_new(base, c->output_fd, EV_READ | EV_PERSIST, on_output, c);
 	c->on_deadline = evtimer_new(base, on_deadline, c);
 	if (!c->on_exit || !c->on_output || !c->on_deadline)
 		return -ENOMEM;
+	event_priority_set(c->on_output, LOOP_PRIORITY_CLIENTS); /* it may never end */
 	if (event_add(c->on_exit, NULL) < 0 || event_add(c->on_output, NULL) < 0 ||
 		event_add(c->on_deadline, &timeout) < 0)
 		return -EIO;

@@ -151,6 +151,12 @@ hosted_settle(struct hosted *h)
 		event_del(h->on_time);
 }
 
+bool
+hosted_hear(struct hosted *h)
+{
+	return h->notify && notify_socket_hear(h->notify);
+}
+
 void
 hosted_end(struct hosted *h)
 {

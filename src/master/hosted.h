@@ -49,6 +49,9 @@ int hosted_begin(struct hosted *hosted, const struct exec_options *exec, const s
 /* It is ready: nobody has to look any more. */
 void hosted_settle(struct hosted *hosted);
 
+/* Hears what it has said, one message, if there is one; it may come to its end by that. False: there was none. */
+bool hosted_hear(struct hosted *hosted);
+
 /* It has ended: what it wrote last is read, and nobody else is heard. */
 void hosted_end(struct hosted *hosted);
 

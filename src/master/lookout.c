@@ -4,6 +4,7 @@
 #include "master/lookout.h"
 
 #include "base/fd.h"
+#include "master/loop.h"
 #include "master/spawn.h"
 
 #include <errno.h>
@@ -70,7 +71,7 @@ lookout_start(struct event_base *base, const char *program, const struct identit
 	*l = (struct lookout){ .pidfd = -1, .on_found = on_found, .arg = arg };
 	r = start_process(program, identity, session, inode, &l->pidfd);
 	if (r == 0) {
-		l->on_exit = event_new(base, l->pidfd, EV_READ | EV_PERSIST, on_exit_event, l);
+		l->on_exit = loop_on_end(base, l->pidfd, on_exit_event, l);
 		r = l->on_exit && event_add(l->on_exit, NULL) == 0 ? 0 : -ENOMEM;
 	}
 	if (r == 0)

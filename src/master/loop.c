@@ -19,6 +19,10 @@ base_new(const struct event_config *config)
 	return NULL;
 }
 
+/*
+ * Without libevent's cached time, which is that of the last look for events: a timer that is set late in a long turn, or in one that was
+ * frozen in between, would be over before its time.
+ */
 struct event_base *
 loop_new(void)
 {
@@ -26,10 +30,17 @@ loop_new(void)
 	struct event_base *base = NULL;
 
 	if (config &&
-		event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV | EVENT_BASE_FLAG_NOLOCK) == 0 &&
+		event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV | EVENT_BASE_FLAG_NOLOCK |
+						      EVENT_BASE_FLAG_NO_CACHE_TIME) == 0 &&
 		event_config_set_max_dispatch_interval(config, NULL, 1, LOOP_PRIORITY_CLIENTS) == 0)
 		base = base_new(config);
 	if (config)
 		event_config_free(config);
 	return base;
+}
+
+struct event *
+loop_on_end(struct event_base *base, int pidfd, event_callback_fn on_end, void *arg)
+{
+	return event_new(base, pidfd, EV_READ | EV_PERSIST | EV_ET, on_end, arg);
 }

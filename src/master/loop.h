@@ -20,4 +20,10 @@ enum loop_priority {
 /* NULL with errno set. */
 struct event_base *loop_new(void);
 
+/*
+ * Waits for the end of a child, by its pidfd. By edges: of one that has ended in a debugger the pidfd stays readable, but nobody
+ * can reap it until the debugger lets go, of which the kernel tells once more. NULL: no memory.
+ */
+struct event *loop_on_end(struct event_base *base, int pidfd, event_callback_fn on_end, void *arg);
+
 #endif

@@ -138,30 +138,33 @@ receive(int fd, char *text, size_t size, pid_t *ret_pid)
 	return n;
 }
 
-/* event: a datagram. One at a time: who hears it may free the socket. */
-static void
-on_input(evutil_socket_t fd, short what, void *arg)
+bool
+notify_socket_hear(struct notify_socket *s)
 {
-	struct notify_socket *s = arg;
 	const struct notify_host host = s->host;
-	uint64_t began_us = clock_work_us();
+	uint64_t began_us = talk_begins(host.talk, s->on_input);
 	char text[NOTIFY_TEXT_MAX + 1];
 	struct notify_message message;
 	pid_t pid;
-	ssize_t n = receive(fd, text, NOTIFY_TEXT_MAX, &pid);
+	ssize_t n = receive(s->fd, text, NOTIFY_TEXT_MAX, &pid);
 	bool known = n > 0 && is_of(s->leader, pid);
 
-	(void)what;
-	talk_heard(host.talk, s->on_input, began_us);
-	if (n <= 0)
-		return;
-	if (!known) {
+	if (known) {
+		text[n] = '\0';
+		notify_message_parse(text, &message);
+		host.on_message(&message, host.arg);
+	} else if (n > 0)
 		host.on_stranger(pid, host.arg);
-		return;
-	}
-	text[n] = '\0';
-	notify_message_parse(text, &message);
-	host.on_message(&message, host.arg);
+	talk_heard(host.talk, began_us);
+	return n != -EAGAIN;
+}
+
+/* event: a datagram */
+static void
+on_input(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	notify_socket_hear(arg);
 }
 
 int

@@ -46,6 +46,9 @@ int notify_socket_bind(char name[static NOTIFY_NAME_MAX]);
 /* Listens to that process and its descendants. Takes the descriptor. NULL: no memory. */
 struct notify_socket *notify_socket_new(const struct notify_host *host, int fd, pid_t leader);
 
+/* Reads one datagram, if there is one. Who hears it may free the socket. False: there was none. */
+bool notify_socket_hear(struct notify_socket *socket);
+
 int notify_socket_fd(const struct notify_socket *socket);
 
 /* NULL is fine. */

@@ -280,9 +280,9 @@ take_turn(struct output *o)
 		pause_for(o, OUTPUT_RETRY_US);
 	else if (owed_us > 0 && (o->fd >= 0 || o->len > 0))
 		pause_for(o, owed_us);
-	else if (o->fd >= 0)
-		event_add(o->on_input, NULL);
-	else if (o->len > 0)
+	else if (o->fd >= 0 && event_add(o->on_input, NULL) < 0)
+		pause_for(o, OUTPUT_RETRY_US); /* no memory for a moment */
+	else if (o->fd < 0 && o->len > 0)
 		event_active(o->on_turn, 0, 0);
 }
 

@@ -752,7 +752,6 @@ pool_new(const struct pool_host *host)
 	pool->host = *host;
 	TAILQ_INIT(&pool->listeners);
 	upstream_records_init(&pool->upstreams);
-	talk_init(&pool->talk);
 	pool->slot_host = (struct slot_host){
 		.workers = { .base = host->base,
 			.program = host->program,
@@ -771,11 +770,13 @@ pool_new(const struct pool_host *host)
 	};
 	output_host_init(&pool->outputs, host->base, wake, pool);
 	pool->on_wake = event_new(host->base, -1, 0, pool_step, pool);
-	if (!pool->on_wake) {
-		free(pool);
-		return NULL;
-	}
-	return pool;
+	if (talk_init(&pool->talk, host->base) && pool->on_wake)
+		return pool;
+	talk_done(&pool->talk);
+	if (pool->on_wake)
+		event_free(pool->on_wake);
+	free(pool);
+	return NULL;
 }
 
 static void
@@ -872,6 +873,7 @@ pool_free(struct pool *pool)
 	for (unsigned i = 0; i < pool->n_slots; i++)
 		slot_free(pool->slot[i]);
 	output_host_done(&pool->outputs);
+	talk_done(&pool->talk);
 	free(pool->slot);
 	upstream_records_done(&pool->upstreams);
 	free(pool->accepted);

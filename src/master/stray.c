@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "master/loop.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -49,7 +50,7 @@ stray_add(struct stray_list *list, struct event_base *base, pid_t pid)
 	LIST_INSERT_HEAD(list, stray, entry);
 	stray->pidfd = pidfd_open(pid, 0);
 	if (stray->pidfd >= 0)
-		stray->on_exit = event_new(base, stray->pidfd, EV_READ | EV_PERSIST, on_exit_event, stray);
+		stray->on_exit = loop_on_end(base, stray->pidfd, on_exit_event, stray);
 	if (!stray->on_exit || event_add(stray->on_exit, NULL) < 0)
 		stray_free(stray);
 }

@@ -6,28 +6,47 @@
 #include "base/clock.h"
 #include "master/loop.h"
 
-#include <stdbool.h>
+/* event: all clients that waited when it was activated have had their turn, as events of a priority are served in their order */
+static void
+on_turn(evutil_socket_t fd, short what, void *arg)
+{
+	struct talk *talk = arg;
 
-/* So many times as long as workers are heard, others are; and so much may be owed: a start of many is no flood. */
-#define TALK_REST      1
-#define TALK_CREDIT_US (20 * US_PER_MS)
+	(void)fd, (void)what;
+	talk->heard_us = 0;
+}
+
+bool
+talk_init(struct talk *talk, struct event_base *base)
+{
+	*talk = (struct talk){ .turn = event_new(base, -1, 0, on_turn, talk) };
+	if (talk->turn && base)
+		event_priority_set(talk->turn, LOOP_PRIORITY_CLIENTS);
+	return talk->turn != NULL;
+}
 
 void
-talk_init(struct talk *talk)
+talk_done(struct talk *talk)
 {
-	*talk = (struct talk){ .pace = { .rest = TALK_REST, .credit_us = TALK_CREDIT_US } };
+	if (talk->turn)
+		event_free(talk->turn);
+}
+
+uint64_t
+talk_begins(const struct talk *talk, struct event *event)
+{
+	event_priority_set(event, talk->heard_us < TALK_US ? LOOP_PRIORITY_DEFAULT : LOOP_PRIORITY_CLIENTS);
+	return clock_work_us();
 }
 
 /*
- * The clock is that of the loop's own work. By any other, a master that has a processor for less than half of the time would
- * seem to have rested, and do nothing but listen to workers.
+ * The clock is that of the master's own work: by any other, one that has a processor for a tenth of the time would seem to rest, and do
+ * nothing but listen.
  */
 void
-talk_heard(struct talk *talk, struct event *event, uint64_t began_us)
+talk_heard(struct talk *talk, uint64_t began_us)
 {
-	bool first = event_get_priority(event) == LOOP_PRIORITY_DEFAULT;
-	uint64_t now_us = clock_work_us(),
-		 owed_us = pace_work(&talk->pace, now_us, first ? now_us - began_us : 0);
-
-	event_priority_set(event, owed_us > 0 ? LOOP_PRIORITY_CLIENTS : LOOP_PRIORITY_DEFAULT);
+	talk->heard_us += clock_work_us() - began_us;
+	if (talk->heard_us >= TALK_US)
+		event_active(talk->turn, 0, 0);
 }

@@ -108,6 +108,7 @@ void
 worker_arm_deadline(struct worker *w, uint64_t us)
 {
 	w->deadline_us = clock_now_us() + us;
+	w->reprieved = false;
 	worker_arm(w->on_deadline, us);
 }
 

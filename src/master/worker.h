@@ -97,9 +97,10 @@ struct worker {
 	uint64_t ready_since_us; /* 0: never was */
 	uint64_t deadline_us;    /* when on_deadline is due, if it is */
 	bool said_hello;
-	bool said_unknown;            /* an unknown message was logged */
-	bool hung;                    /* gets SIGABRT before SIGKILL */
-	bool stale;                   /* is to be replaced by another of the same generation */
+	bool said_unknown; /* an unknown message was logged */
+	bool hung;         /* gets SIGABRT before SIGKILL */
+	bool reprieved; /* its deadline came too late, and was set once more (by this image of the master) */
+	bool stale;     /* is to be replaced by another of the same generation */
 	bool leaving_soon;            /* the pool is about to let it drain: gets no new connections */
 	bool failed;                  /* lost against our will; `failure` says how */
 	bool failure_counted;         /* by the slot: it is told once */

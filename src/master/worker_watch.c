@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "master/log_event.h"
+#include "master/loop.h"
 #include "master/worker_orders.h"
 #include "master/worker_step.h"
 #include "master/worker_words.h"
@@ -99,29 +100,48 @@ on_exit_event(evutil_socket_t fd, short what, void *arg)
 	worker_step(w, WORKER_REAPED, how);
 }
 
+/* Is it in that state yet, and its time over? */
+static bool
+is_overdue(const struct worker *w, enum worker_state state)
+{
+	return w->state == state && !event_pending(w->on_deadline, EV_TIMEOUT, NULL);
+}
+
+/* Hears what it has said and nobody has read yet. */
+static void
+hear_out(struct worker *w)
+{
+	enum worker_state state = w->state;
+
+	/* the pipe holds 64 KiB at most … */
+	for (int i = 0; i < 16 && is_overdue(w, state) && event_pending(w->on_status, EV_READ, NULL); i++)
+		worker_on_status(w->status_fd, EV_READ, w);
+	/* … and a socket some hundred messages (net.unix.max_dgram_qlen, net.core.rmem_default) */
+	for (int i = 0; i < 512 && is_overdue(w, state) && w->hosted && hosted_hear(w->hosted); i++)
+		;
+}
+
 /*
  * Its time is over; but was it the worker that kept silent? The master may have stood still itself (SIGSTOP, a container that was frozen).
- * Then what the worker has said waits in the pipe; or it stood still too, and gets its time once more.
+ * Then what the worker has said waits to be read; or it stood still too, and gets its time once more. But no third time, as a master that
+ * is always late would never find out.
  */
 static bool
 is_reprieved(struct worker *w)
 {
-	/* libevent's clock is a coarse one: its timer may come some milliseconds before the deadline */
-	bool late = clock_now_us() > w->deadline_us + WORKER_LATENESS_US;
 	enum worker_state state = w->state;
+	bool late = clock_now_us() > w->deadline_us + WORKER_LATENESS_US;
 
 	if (state > WORKER_READY)
 		return false;
-	/* the pipe holds 64 KiB at most */
-	for (int i = 0; i < 16 && w->state == state && event_pending(w->on_status, EV_READ, NULL) &&
-			!event_pending(w->on_deadline, EV_TIMEOUT, NULL);
-		i++)
-		worker_on_status(w->status_fd, EV_READ, w);
-	if (w->state != state || event_pending(w->on_deadline, EV_TIMEOUT, NULL))
+	hear_out(w);
+	if (!is_overdue(w, state))
 		return true;
-	if (late)
-		worker_arm_deadline(w, worker_timeout(w));
-	return late;
+	if (!late || w->reprieved)
+		return false;
+	worker_arm_deadline(w, worker_timeout(w));
+	w->reprieved = true;
+	return true;
 }
 
 /* event: the state's time is over */
@@ -160,7 +180,7 @@ worker_watch(struct worker *w)
 {
 	struct event_base *base = w->host->base;
 
-	w->on_exit = event_new(base, w->pidfd, EV_READ | EV_PERSIST, on_exit_event, w);
+	w->on_exit = loop_on_end(base, w->pidfd, on_exit_event, w);
 	w->on_status = event_new(base, w->status_fd, EV_READ | EV_PERSIST, worker_on_status, w);
 	w->on_deadline = evtimer_new(base, on_deadline, w);
 	w->on_eof_grace = evtimer_new(base, worker_on_eof_grace, w);

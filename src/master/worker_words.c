@@ -133,6 +133,8 @@ static void
 on_stranded(struct worker *w, const struct message *m)
 {
 	(void)m;
+	if (w->stranded || w->state != WORKER_DRAINING)
+		return;
 	w->stranded = true;
 	w->host->changed(w->host->arg);
 }
@@ -227,13 +229,13 @@ void
 worker_on_status(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
-	uint64_t began_us = clock_work_us();
+	uint64_t began_us = talk_begins(w->host->talk, w->on_status);
 	enum line_reader_result result = worker_read_status(w);
 
 	(void)fd, (void)what;
 	switch (result) {
 	case LINE_READER_AGAIN:
-		talk_heard(w->host->talk, w->on_status, began_us);
+		talk_heard(w->host->talk, began_us);
 		break;
 	case LINE_READER_EOF:
 	case LINE_READER_ERROR:

@@ -164,14 +164,24 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	outbox_read(o);
 }
 
-/* event: the other side has left offers unanswered for too long */
+/*
+ * event: the other side has left offers unanswered for too long. Or it was we who stood still, and its answers wait: they are read first,
+ * as this event may come before theirs.
+ */
 static void
 on_timeout(evutil_socket_t fd, short what, void *arg)
 {
 	struct outbox *o = arg;
+	size_t before = o->n_transit;
+	bool greeted = o->greeted;
 
 	(void)fd;
 	(void)what;
+	if (read_answers(o, ANSWERS_AT_A_TIME) == 0 && (o->n_transit < before || o->greeted != greeted)) {
+		await_answers(o);
+		o->handler->on_room(o->arg);
+		return;
+	}
 	log_warning("handoff: no %s within %.0f s: %zu connections are taken back",
 		o->greeted ? "answer" : "greeting", (double)OUTBOX_TIMEOUT_US / US_PER_SEC, o->n_transit);
 	outbox_end(o);

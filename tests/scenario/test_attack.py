@@ -12,6 +12,7 @@ import subprocess
 
 import pytest
 
+from control import get
 from harness import DEADLINE, GRACEFULD, KEEP, WORKER, Client, config, descriptors, is_alive, wait_until
 
 QUICK = {"delay": 0.01, "max_delay": 0.05}
@@ -169,6 +170,23 @@ def test_check_that_is_not_silent(start, port, hostile, output, shown):
     verdict = daemon.reload()
     assert verdict.word == "rejected", verdict
     assert any(line.endswith(f"rejected: {shown}") for line in verdict.lines), verdict.lines
+
+
+def test_check_that_talks_without_pause_holds_up_nobody(start, port, hostile):
+    daemon = start(config(port), worker=hostile.program)
+    talks, gate = os.path.join(hostile.out, "talks"), os.path.join(hostile.directory, "end")
+    os.mkfifo(gate)
+    os.chmod(gate, 0o644)
+    hostile.install(f"#!/bin/bash\n/usr/bin/yes | /usr/bin/head -c 1000000\n/usr/bin/yes &\n: >{talks}\nread -r <{gate}\nkill $!\nexit 1\n")
+    daemon.hup()
+    wait_until(lambda: os.path.exists(talks), "the check talks")
+    for _ in range(100):
+        assert get(daemon)["generation"] == 1
+    assert not daemon.log.find(r"reload 1: rejected")
+    with open(gate, "w", encoding="ascii") as end:
+        end.write("\n")
+    verdict = daemon.wait_verdict()
+    assert verdict.word == "rejected" and any(line.endswith("rejected: y") for line in verdict.lines), verdict.lines[:5]
 
 
 # -- the restart of one slot ----------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """Workers that die, hang or lose their master: the slot is filled again soon, and nobody else notices."""
 
+import contextlib
+import ctypes
 import os
 import re
 import signal
@@ -8,6 +10,7 @@ import time
 
 import pytest
 
+from control import get
 from harness import (Client, Load, assert_no_failure, children_of, config, free_port, is_alive, load_text, scaled, wait_gone,
                      wait_until)
 
@@ -29,6 +32,30 @@ def test_killed_worker_is_replaced(start, port, figure):
         took.append((time.monotonic() - begun) * 1000)
         assert daemon.log.find(rf"pid {worker.pid}: \w+ -> exited \(signal 9\b", since)
     figure(f"replaced after {min(took):.0f} to {max(took):.0f} ms")
+
+
+PTRACE_SEIZE = 0x4206
+
+
+@contextlib.contextmanager
+def dead_in_a_debugger(pid):
+    """It has been killed, and only its tracer, which we are, may reap it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.ptrace(PTRACE_SEIZE, pid, None, None) == 0, os.strerror(ctypes.get_errno())
+    os.kill(pid, signal.SIGKILL)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    yield
+    os.waitpid(pid, 0)
+
+
+def test_worker_that_dies_in_a_debugger(start, port):
+    """Its pidfd says that it has ended, but until the debugger lets go nobody can reap it: the master goes on meanwhile."""
+    daemon = start(config(port, restart=QUICK))
+    worker, since = daemon.worker(0), daemon.mark()
+    with dead_in_a_debugger(worker.pid):
+        assert len(get(daemon)["workers"]) == 2
+        assert not daemon.log.find(rf"pid {worker.pid}: \w+ -> exited", since)
+    wait_replaced(daemon, worker, since)
 
 
 def test_worker_stopped_from_outside_is_replaced_and_the_log_says_why(start, port, figure):

@@ -567,7 +567,7 @@ what_was_adopted_before_a_death_is_gone(void **state)
 	side_done(&giver);
 }
 
-/* ... and so it is when the answer arrives just as the patience ends. */
+/* ... and so it is when the answer arrives just as the patience ends, or while we stood still: then it is no reason to give the heir up. */
 static void
 what_was_adopted_at_the_last_moment_is_gone(void **state)
 {
@@ -577,17 +577,20 @@ what_was_adopted_at_the_last_moment_is_gone(void **state)
 
 	(void)state;
 	side_init(&giver);
-	add_items(&giver, 5);
+	add_items(&giver, HANDOFF_RECORDS_MAX + 1);
 	heir = open_greeted(&giver, 1);
 	handover_begin(&giver.handover);
 	turn(&giver);
 	outbox = TAILQ_FIRST(&giver.handover.outboxes);
-	assert_int_equal(answer_offer(heir, true), 5);
+	assert_int_equal(answer_offer(heir, true), HANDOFF_RECORDS_MAX);
 	event_del(outbox->readable); /* the timer comes first */
 	event_active(outbox->timeout, EV_TIMEOUT, 0);
 	turn(&giver);
-	assert_int_equal(giver.handed, 5);
+	assert_int_equal(giver.handed, HANDOFF_RECORDS_MAX);
 	assert_int_equal(giver.thawed, 0);
+	assert_ptr_equal(TAILQ_FIRST(&giver.handover.outboxes), outbox);
+	assert_int_equal(outbox->n_transit, 1);
+	assert_true(event_pending(outbox->timeout, EV_TIMEOUT, NULL));
 	side_done(&giver);
 	fd_close(&heir);
 }

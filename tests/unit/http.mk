@@ -9,7 +9,8 @@ http_unit_tests = \
 	tests/unit/http_handoff_test \
 	tests/unit/http_memory_test \
 	tests/unit/http_retire_test \
-	tests/unit/http_server_test
+	tests/unit/http_server_test \
+	tests/unit/http_turn_queue_test
 
 if ENABLE_TESTS
 check_PROGRAMS += $(http_unit_tests)
@@ -31,6 +32,8 @@ tests_unit_http_retire_test_LDADD = $(http_test_ldadd)
 tests_unit_http_server_test_SOURCES = tests/unit/http_server_test.c $(http_fixture)
 tests_unit_http_server_test_CPPFLAGS = $(http_test_cppflags)
 tests_unit_http_server_test_LDADD = $(http_test_ldadd)
+tests_unit_http_turn_queue_test_CPPFLAGS = $(http_test_cppflags)
+tests_unit_http_turn_queue_test_LDADD = $(http_test_ldadd)
 
 check_PROGRAMS += tests/fuzz/fuzz-http-replay
 TESTS += tests/fuzz/fuzz-http-replay

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "http/connection.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -851,6 +852,41 @@ a_slow_body_is_refused(void **state)
 	expect_slow_refused(&limits, "POST / HTTP/1.1\r\n" H "Content-Length: 60000\r\n\r\n");
 }
 
+/* What had come when its time was over, while the server stood still or rested, is served: the client had done its part. */
+static void
+what_came_in_time_is_served(void **state)
+{
+	static char body[60000];
+	static const struct {
+		const char *before, *meanwhile;
+		size_t body;
+		const char *reply;
+	} rows[] = {
+		{ "", GET("/1"), 0, OK(17) "\r\nGET /1  a 1.1 []\n" },
+		{ "GET /1 H", "TTP/1.1\r\n" H "\r\n", 0, OK(17) "\r\nGET /1  a 1.1 []\n" },
+		{ GET("/1"), GET("/2"), 0, OK(17) "\r\nGET /2  a 1.1 []\n" },
+		{ "POST /status?code=404 HTTP/1.1\r\n" H "Content-Length: 60001\r\n\r\n", "x", sizeof(body),
+			"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nbody" },
+	};
+	struct fixture *f = *state;
+
+	memset(body, 'x', sizeof(body));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		fixture_connect(f, 0);
+		fixture_say(f, rows[i].before);
+		fixture_pump(f);
+		fixture_forget_reply(f);
+		assert_int_equal(send(f->client, rows[i].meanwhile, strlen(rows[i].meanwhile), MSG_NOSIGNAL),
+			strlen(rows[i].meanwhile));
+		assert_int_equal(send(f->client, body, rows[i].body, MSG_NOSIGNAL), rows[i].body);
+		http_connection_expire(&TAILQ_LAST(&f->server->connections, http_connection_list)->deadline);
+		fixture_pump(f);
+		assert_string_equal(f->reply, rows[i].reply);
+		assert_false(f->eof);
+	}
+	assert_int_equal(http_server_stats(f->server)->timeouts, 0);
+}
+
 /* The second request's head counts anew, though the first bytes of it came with the first. */
 static void
 each_head_has_its_own_deadline(void **state)
@@ -1088,6 +1124,7 @@ main(void)
 		cmocka_unit_test(a_silent_connection_is_closed),
 		cmocka_unit_test(a_slow_head_is_refused),
 		cmocka_unit_test(a_slow_body_is_refused),
+		TEST(what_came_in_time_is_served),
 		cmocka_unit_test(each_head_has_its_own_deadline),
 		cmocka_unit_test(an_idle_connection_is_closed),
 		cmocka_unit_test(a_client_that_does_not_read_is_cut),

@@ -42,6 +42,18 @@ a_little_may_be_owed(void **state)
 	assert_int_equal(pace_work(&pace, 2000, 10), 0); /* long ago */
 }
 
+/* Who has worked for long rests for a second, not for all that he owes. */
+static void
+nobody_rests_for_ever(void **state)
+{
+	struct pace pace = { .rest = 9, .credit_us = 1000 };
+
+	(void)state;
+	assert_int_equal(pace_work(&pace, 60000000, 60000000), PACE_OWED_MAX_US);
+	assert_int_equal(pace_work(&pace, 60000010, 10), PACE_OWED_MAX_US);
+	assert_int_equal(pace_work(&pace, 60000010 + PACE_OWED_MAX_US, 0), 0);
+}
+
 /* However it is asked, whoever rests when told to has his share in the long run, and no more. */
 static void
 the_share_is_kept(void **state)
@@ -68,6 +80,7 @@ main(void)
 		cmocka_unit_test(without_a_share_nobody_rests),
 		cmocka_unit_test(who_has_worked_rests_so_many_times_as_long),
 		cmocka_unit_test(a_little_may_be_owed),
+		cmocka_unit_test(nobody_rests_for_ever),
 		cmocka_unit_test(the_share_is_kept),
 	};
 
