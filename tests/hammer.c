@@ -921,7 +921,7 @@ send_more(struct worker *w, struct conn *c)
 	size_t total = opt.proto == P_ECHO ? opt.size : req_len;
 	while (c->tx_off < total) {
 		size_t n = total - c->tx_off;
-		const char *p = req_buf + c->tx_off;
+		const char *p = w->buf;
 		if (opt.split && c->tx_off < total / 2) {
 			n = total / 2 - c->tx_off;
 		} else if (opt.split && c->tx_off == total / 2 && !c->split_wait) {
@@ -933,8 +933,8 @@ send_more(struct worker *w, struct conn *c)
 			if (n > sizeof w->buf)
 				n = sizeof w->buf;
 			pattern(c->seed, c->tx_off, (unsigned char *)w->buf, n);
-			p = w->buf;
-		}
+		} else
+			p = req_buf + c->tx_off;
 		ssize_t r = send(c->fd, p, n, MSG_NOSIGNAL);
 		if (r < 0) {
 			if (errno == EAGAIN)

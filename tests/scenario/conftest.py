@@ -10,7 +10,7 @@ import pytest
 import harness
 from figures import figure, pytest_terminal_summary  # noqa: F401
 
-QUICK_TESTS = 2
+QUICK_TESTS = 1
 LEAKS_EVERY = 5
 TIME_LIMIT = 240  # seconds for one test: only a test that hangs comes near
 
