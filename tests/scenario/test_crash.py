@@ -163,10 +163,10 @@ def test_time_that_is_over_is_not_given_again(start, port, figure):
 
 def test_idle_worker_is_not_taken_for_a_hung_one(start, port):
     """No heartbeat is missed for lack of work."""
-    daemon = start(config(port, hang_timeout=0.5))
+    daemon = start(config(port, hang_timeout=2))
     old = daemon.pids()
     with Client(port).ask() as client:
-        assert client.silent(2)
+        assert client.silent(3.5), "a pause in which one without a heartbeat would be found"
     assert daemon.pids() == old
 
 

@@ -61,8 +61,9 @@ class PeakMemory:
         self._thread = threading.Thread(target=self._watch)
 
     def now(self):
+        """Who takes over is looked at before who gives, so that what moves in between is not counted twice."""
         total = 0
-        for pid in [self.daemon.pid, *self.daemon.pids()]:
+        for pid in [*reversed(self.daemon.pids()), self.daemon.pid]:
             with contextlib.suppress(OSError, StopIteration):
                 total += anonymous_kb(pid)
         return total
