@@ -175,7 +175,7 @@ def test_check_that_is_not_silent(start, port, hostile, output, shown):
 # -- the restart of one slot ----------------------------------------------------------------------------------------
 
 def test_restart_is_answered_when_the_old_worker_has_gone(start, port, control):
-    daemon = start(config(port, workers=1, drain_timeout=60, roll=KEEP, control={"path": control}))
+    daemon = start(config(port, workers=1, drain_timeout=600, roll=KEEP, control={"path": control}))
     old = daemon.worker(0).pid
     with Client(port) as client:
         client.send(b"hel")
@@ -192,7 +192,7 @@ def test_restart_is_answered_when_the_old_worker_has_gone(start, port, control):
 
 def test_restart_is_answered_when_the_new_worker_is_ready(start, port, control):
     """With "wait": "ready", however long the old one drains."""
-    daemon = start(config(port, workers=1, drain_timeout=60, roll=KEEP, control={"path": control}))
+    daemon = start(config(port, workers=1, drain_timeout=600, roll=KEEP, control={"path": control}))
     old = daemon.worker(0).pid
     with Client(port) as client:
         client.send(b"hel")

@@ -88,7 +88,7 @@ def test_counters_are_exact(start, port, figure):
 
 def test_requests_that_are_lost_are_counted(start, port):
     """Of two connections that are cut, one has sent half of a request. And what moves is no loss."""
-    http = {"service": {"type": "http", "idle_grace": 60}, "workers": 1}
+    http = {"service": {"type": "http", "idle_grace": 600}, "workers": 1}
     daemon = start(config(port, **http))
     with Client(port) as idle, Client(port) as half:
         idle.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").receive(12)

@@ -430,7 +430,7 @@ def test_slots_of_different_generations(start, port, hostile):
 
 def test_backoff_goes_on(start, port, hostile):
     """A slot that waits until it may start a worker again goes on waiting, and no longer."""
-    daemon = start(config(port, restart={"delay": 60, "max_delay": 60}), worker=hostile.program)
+    daemon = start(config(port, restart={"delay": 600, "max_delay": 600}), worker=hostile.program)
     hostile.plan("exit_1", slot=1)
     daemon.kill_worker(1)
     daemon.wait_line(r"slot 1: 2 crashes in a row")
@@ -650,7 +650,7 @@ def drain_one(daemon, port):
 
 
 def test_drain_under_way_ends_properly(start, port):
-    daemon = start(config(port, drain_timeout=60, roll=KEEP))
+    daemon = start(config(port, drain_timeout=600, roll=KEEP))
     client, pid = drain_one(daemon, port)
     daemon.reexec()
     with client.ask():

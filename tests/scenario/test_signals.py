@@ -175,7 +175,7 @@ def test_stop_while_the_configuration_of_a_reload_is_checked(start, port, hostil
 
 
 def test_term_in_the_middle_of_a_roll(start, port, hostile):
-    daemon = start(config(port, workers=3, drain_timeout=60), worker=hostile.program)
+    daemon = start(config(port, workers=3, drain_timeout=600), worker=hostile.program)
     hostile.plan("gate", slot=0)
     since = daemon.mark()
     with Client(port).ask() as client:
@@ -188,7 +188,7 @@ def test_term_in_the_middle_of_a_roll(start, port, hostile):
 
 
 def test_hup_while_stopping_is_no_reload(start, port):
-    daemon = start(config(port, drain_timeout=60))
+    daemon = start(config(port, drain_timeout=600))
     with Client(port).ask():
         daemon.send(signal.SIGTERM)
         daemon.wait_line(r"-> draining")
