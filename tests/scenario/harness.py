@@ -284,6 +284,30 @@ def config(port=None, **options):
 
 # -- the log ------------------------------------------------------------------------------------------------------
 
+class GrowingFile:
+    """The lines of a file that is written to, as they come, until the process that does so has ended."""
+
+    def __init__(self, fd, writer):
+        self._file, self._writer = os.fdopen(fd, "rb"), writer
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._file.close()
+
+    def __iter__(self):
+        rest, pause = b"", threading.Event()
+        while True:
+            is_last = not is_alive(self._writer)
+            *lines, rest = (rest + self._file.read()).split(b"\n")
+            yield from lines
+            if is_last:
+                return
+            if not lines:
+                pause.wait(0.005)
+
+
 class Log:
     """The lines that come out of a pipe, kept by a thread as they come."""
 
@@ -372,21 +396,26 @@ class Verdict:
 class Daemon:
     """A running gracefuld. Everything it starts has ended when this is closed."""
 
-    def __init__(self, directory, text, worker=WORKER, args=(), env=None, program=GRACEFULD):
+    def __init__(self, directory, text, worker=WORKER, args=(), env=None, program=GRACEFULD, log_file=None):
         self.path = os.path.join(directory, "gracefuld.conf")
         self.write(text)
         self._workers = {}
-        reader, writer = os.pipe2(os.O_CLOEXEC)
-        # The daemon does not wait for a slow reader of its log, it counts what is lost; so let there be room.
-        with contextlib.suppress(PermissionError):
-            fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 1 << 20)
+        # The daemon does not wait for a slow reader of its log, it counts what is lost; so let there be room: in a pipe, or if that is not
+        # enough in a file.
+        if log_file:
+            reader = os.open(log_file, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            writer = os.open(log_file, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        else:
+            reader, writer = os.pipe2(os.O_CLOEXEC)
+            with contextlib.suppress(PermissionError):
+                fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 1 << 20)
         command = [program, "-c", self.path, "-W", worker, *args]
         # As systemd would, it is given a folder for its control socket: several daemons run beside each other here.
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=writer, stderr=writer,
                                         env={**os.environ, "RUNTIME_DIRECTORY": directory, **(env or {})}, cwd=directory)
         os.close(writer)
         self.pid = self.process.pid
-        self.log = Log(os.fdopen(reader, "rb"), self._take_line)
+        self.log = Log(GrowingFile(reader, self.pid) if log_file else os.fdopen(reader, "rb"), self._take_line)
 
     def _take_line(self, line):
         if match := STATE_LINE.search(line):

@@ -12,7 +12,7 @@ import subprocess
 
 import pytest
 
-from harness import DEADLINE, GRACEFULD, KEEP, WORKER, Client, config, descriptors, free_port, is_alive, wait_until
+from harness import DEADLINE, DRAINS, GRACEFULD, KEEP, WORKER, Client, config, descriptors, free_port, is_alive, wait_until
 
 QUICK = {"delay": 0.01, "max_delay": 0.05}
 
@@ -175,13 +175,13 @@ def test_check_that_is_not_silent(start, port, hostile, output, shown):
 # -- the restart of one slot ----------------------------------------------------------------------------------------
 
 def test_restart_is_answered_when_the_old_worker_has_gone(start, port, control):
-    daemon = start(config(port, workers=1, drain_timeout=600, roll=KEEP, control={"path": control}))
+    daemon = start(config(port, workers=1, drain_timeout=600, roll=KEEP, control={"path": control}, log={"level": "debug"}))
     old = daemon.worker(0).pid
     with Client(port) as client:
         client.send(b"hel")
         wait_until(lambda: client.server_pid([old]), "the worker has the connection")
         with send(control, "POST", "/v1/workers/0/restart") as waiter:
-            daemon.wait_line(rf"worker 0 gen 1 pid {old}: ready -> draining")
+            daemon.wait_line(DRAINS.format(pid=old))
             assert waiter.silent(0.2) and is_alive(old)
             client.send(b"lo\r\n")
             assert client.receive() == b"hello world"

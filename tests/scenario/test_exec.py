@@ -322,9 +322,10 @@ def test_pipes_may_be_closed(start, port, hosted):
     assert not daemon.log.find("closed its status pipe")
 
 
-def test_flood_of_output(start, port, hosted, figure):
-    """The daemon reads what it can log, answers, rolls and ends as ever, and is never busy with that alone."""
-    daemon = start(hosted.config("flood"))
+def test_flood_of_output(start, port, hosted, directory, figure):
+    """The daemon reads what it can log, answers, rolls and ends as ever, and is never busy with that alone. A file takes all of it,
+    however long this test does not read."""
+    daemon = start(hosted.config("flood"), log_file=os.path.join(directory, "log"))
     daemon.wait_line(r"\| x{99}$")
     ticks, since = cpu_ticks(daemon.pid), daemon.mark()
     with Load(port) as load:

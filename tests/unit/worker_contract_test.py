@@ -391,11 +391,11 @@ def test_descriptors_are_close_on_exec_and_no_more_than_needed(serving):
 
 
 def test_heartbeats_come_more_often_than_the_hang_timeout(serving):
-    worker = serving(config(hang_timeout=1.5))
     begun = time.monotonic()
+    worker = serving(config(hang_timeout=3))
     assert worker.status.next() == "alive"
     assert worker.status.next() == "alive"
-    assert 0.9 < time.monotonic() - begun < 2.5, "after 0.5 and 1 s"
+    assert 1.9 < time.monotonic() - begun < 5, "after 1 and 2 s"
 
 
 # -- draining and stopping ----------------------------------------------------------------------------------------
