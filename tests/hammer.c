@@ -1290,11 +1290,22 @@ on_timer(struct worker *w, struct conn *c)
 	}
 }
 
+/* Takes what has come, waiting so many ns for the first of it; whether there may be more. */
+static bool
+take_events(struct worker *w, uint64_t wait)
+{
+	struct epoll_event evs[256];
+	struct timespec ts = { (time_t)(wait / 1000000000ull), (long)(wait % 1000000000ull) };
+	int n = epoll_pwait2(w->ep, evs, 256, &ts, NULL);
+	for (int i = 0; i < n; i++)
+		on_event(w, evs[i].data.ptr, evs[i].events);
+	return n == 256;
+}
+
 static void *
 worker_main(void *arg)
 {
 	struct worker *w = arg;
-	struct epoll_event evs[256];
 	uint64_t end = t0 + (uint64_t)(opt.duration * 1e9), drain_end = NEVER;
 
 	for (int i = 0; i < w->nconns; i++) {
@@ -1330,11 +1341,11 @@ worker_main(void *arg)
 		uint64_t d = wake > now ? wake - now : 0;
 		if (d > 200000000ull)
 			d = 200000000ull; /* look at stop_now now and then */
-		struct timespec ts = { (time_t)(d / 1000000000ull), (long)(d % 1000000000ull) };
-		int n = epoll_pwait2(w->ep, evs, 256, &ts, NULL);
-		for (int i = 0; i < n; i++)
-			on_event(w, evs[i].data.ptr, evs[i].events);
+		take_events(w, d);
 	}
+	/* Connections that have ended, and replies that have come, since the last look. Each connection at most once: streams may never rest. */
+	for (int seen = 0; take_events(w, 0) && seen < w->nconns; seen += 256)
+		;
 	w->s.messages_least = UINT64_MAX;
 	for (int i = 0; i < w->nconns; i++) {
 		if (w->conns[i].fd >= 0 && w->conns[i].opened)

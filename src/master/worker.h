@@ -29,8 +29,8 @@
 #define WORKER_KILL_INTERVAL_US (5 * US_PER_SEC)
 /* KILLING after a hang: time for a core dump between SIGABRT and SIGKILL. */
 #define WORKER_ABORT_TIMEOUT_US (2 * US_PER_SEC)
-/* A process that exits closes its pipe just before it can be reaped. */
-#define WORKER_EOF_GRACE_US (100 * US_PER_MS)
+/* A process that exits closes its pipe just before it can be reaped: long before, if it has much memory to give back or no processor. */
+#define WORKER_EOF_GRACE_US (1 * US_PER_SEC)
 
 /* A program may ask for more time to start or to stop, up to so many times what it has. */
 #define WORKER_EXTENSIONS 10

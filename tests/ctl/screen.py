@@ -11,7 +11,7 @@ import subprocess
 import termios
 import time
 
-DEADLINE = 20
+DEADLINE = 60
 
 PAGE_END = "\x1b[J"
 SEQUENCE = re.compile(r"\x1b\[(\d*(?:;\d+)*)([A-Za-z])")
@@ -54,9 +54,13 @@ class Terminal:
 
     def wait_for(self, text):
         """Until this stands on the screen."""
+        self.wait_match(re.escape(text))
+
+    def wait_match(self, pattern):
+        """Until a line on the screen has it."""
         end = time.monotonic() + DEADLINE
-        while not any(text in line for line in self.screen()):
-            assert self.read(end), f"ended without {text!r}: {self.raw!r}"
+        while not any(re.search(pattern, line) for line in self.screen()):
+            assert self.read(end), f"ended without {pattern!r}: {self.raw!r}"
 
     def wait_page(self, text):
         """Until this stands on a page that is drawn to its end; the page's lines. Of the next one some may be there already: a

@@ -110,14 +110,14 @@ def test_reload_waits_as_long_as_it_takes(daemon, begin):
 
     def answer(exchange):
         asked.set()
-        go_on.wait(30)
+        go_on.wait(60)
         exchange.json(200, outcome())
     daemon.on["POST /v1/reload"] = answer
     process = begin("reload")
-    assert asked.wait(20)
+    assert asked.wait(60)
     assert process.poll() is None
     go_on.set()
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
 
 
 def test_timeout_ends_even_with_a_silent_daemon(daemon, run):

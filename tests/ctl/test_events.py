@@ -18,10 +18,10 @@ def stream(daemon):
             self.exchange = exchange
             exchange.stream()
             self.opened.set()
-            assert self.end.wait(30)
+            assert self.end.wait(60)
 
         def wait(self):
-            assert self.opened.wait(20)
+            assert self.opened.wait(60)
             return self.exchange
     stream = Stream()
     stream.opened, stream.end = threading.Event(), threading.Event()
@@ -74,7 +74,7 @@ def test_end_of_the_daemon_is_said(stream, run, begin):
     process = begin("events")
     stream.wait().event(event="daemon-stopping")
     stream.end.set()  # the connection is closed in the middle of the stream
-    stdout, stderr = process.communicate(timeout=20)
+    stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 4
     assert "daemon-stopping" in stdout and stderr.endswith("went away without an answer\n")
 
@@ -92,7 +92,7 @@ def test_orderly_end_is_said_too(daemon, run):
 def test_garbage_ends_it(stream, begin, garbage):
     process = begin("events")
     stream.wait().chunk(garbage)
-    stdout, stderr = process.communicate(timeout=20)
+    stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout) == (76, "")
     assert "makes no sense" in stderr and "\x1b" not in stderr
 
@@ -108,6 +108,6 @@ def test_full_disk_ends_it(stream, socket_path):
         process = subprocess.Popen([GRACEFULCTL, "-s", socket_path, "events"], stdout=full, stderr=subprocess.PIPE, text=True,
                                    env=environment())
     stream.wait().event(event="x")
-    _, stderr = process.communicate(timeout=20)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == 74
     assert stderr == "gracefulctl: could not write all of the output\n"

@@ -78,7 +78,7 @@ def test_who_finds_the_queue_full_waits_for_a_place(begin, full):
         listener.accept()[0].close()
     with listener.accept()[0] as sock:
         FakeDaemon.read(sock).json(200, status())
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
     assert json.loads(out)["pid"] == 811
 
@@ -188,7 +188,7 @@ def test_silence_ends_after_ten_seconds(daemon, begin):
     processes = [begin(*arguments) for arguments in (["status"], ["config"], ["stop"], ["diff"])]
     waits = begin("reload")
     for process in processes:
-        _, stderr = process.communicate(timeout=20)
+        _, stderr = process.communicate(timeout=60)
         assert process.returncode == 4
         assert stderr.endswith("does not answer: waited for 10 s\n")
     assert 9 < time.monotonic() - begun < 20

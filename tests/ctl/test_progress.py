@@ -28,11 +28,11 @@ class Roll:
 
     def on_post(self, exchange):
         self.posted.set()
-        assert self.answer_now.wait(30)
+        assert self.answer_now.wait(60)
         exchange.json(*self.answer)
 
     def begin(self, **more):
-        assert self.posted.wait(20)
+        assert self.posted.wait(60)
         assert self.events_open.is_set()
         self.events.event(event="reload-started", id=6, generation=7, **more)
 
@@ -170,7 +170,7 @@ def test_time_goes_on_while_a_worker_drains(roll, terminal):
     shown = terminal("reload")
     roll.begin(workers=1)
     roll.events.state(0, 900, "ready", "draining")
-    shown.wait_for("worker 0: 900 draining for 1.")
+    shown.wait_match("worker 0: 900 draining for [1-9]")
     roll.end()
     assert shown.finish() == 0
 
@@ -214,7 +214,7 @@ def test_stream_of_garbage_costs_the_progress_but_not_the_verdict(roll, terminal
     roll.begin(workers=1)
     shown.wait_for("[0/1]")
     roll.events.chunk(garbage)
-    assert roll.events_closed.wait(20)  # by gracefulctl, which still waits for the verdict
+    assert roll.events_closed.wait(60)  # by gracefulctl, which still waits for the verdict
     roll.answer_now.set()
     assert shown.finish() == 0
     assert visible(shown)[-1].startswith("reload 6: applied")
@@ -238,7 +238,7 @@ def test_without_events_the_reload_is_asked_for_all_the_same(daemon, terminal, h
 def test_daemon_that_dies_in_the_middle_of_a_roll(daemon, roll, terminal):
     def die(exchange):
         roll.posted.set()
-        assert roll.answer_now.wait(30)
+        assert roll.answer_now.wait(60)
     daemon.on["POST /v1/reload"] = die
     shown = terminal("reload", columns=200)
     roll.begin(workers=1)

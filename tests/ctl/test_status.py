@@ -239,4 +239,4 @@ def test_watch_ends_when_nobody_reads(daemon, begin):
     process = begin("status", "--watch")
     process.stdout.readline()
     process.stdout.close()
-    assert process.wait(20) == -13  # SIGPIPE
+    assert process.wait(60) == -13  # SIGPIPE

@@ -12,11 +12,14 @@ from figures import figure, pytest_terminal_summary  # noqa: F401
 
 QUICK_TESTS = 1
 LEAKS_EVERY = 5
-TIME_LIMIT = 240  # seconds for one test: only a test that hangs comes near
+# Seconds for one test: only a test that hangs comes near.
+TIME_LIMIT = 240
+TIME_LIMIT_OF_SLOW = 1200
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes long, by many workers in most; not part of a quick run (GRACEFULD_QUICK=1)")
+    config.addinivalue_line("markers", "patient: has the time of slow ones, but is part of a quick run")
     harness.become_subreaper()
 
 
@@ -39,11 +42,14 @@ def leaks(request, monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def time_limit():
+def time_limit(request):
+    is_slow = any(map(request.node.get_closest_marker, ("slow", "patient")))
+    limit = TIME_LIMIT_OF_SLOW if is_slow else TIME_LIMIT
+
     def expired(*_):
-        raise harness.Deadline(f"the test took more than {TIME_LIMIT} s")
+        raise harness.Deadline(f"the test took more than {limit} s")
     signal.signal(signal.SIGALRM, expired)
-    signal.alarm(TIME_LIMIT)
+    signal.alarm(limit)
     yield
     signal.alarm(0)
 

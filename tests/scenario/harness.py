@@ -2,7 +2,7 @@
 puts load on it, and leaves nothing behind.
 
 A test waits for events (a line of the log, an answer, the end of a process), never for time; every wait has the
-deadline DEADLINE, which is far beyond what is normal ($GRACEFULD_DEADLINE). The programs are named by the environment: GRACEFULD,
+deadline DEADLINE, which is far beyond what is normal ($GRACEFULD_DEADLINE); only a failure waits for it. The programs are named by the environment: GRACEFULD,
 GRACEFULD_WORKER, HAMMER. GRACEFULD_LOAD (1) scales how much load and how many repetitions a test uses: slow builds
 take less of both, with the same assertions."""
 
@@ -31,7 +31,7 @@ HAMMER = os.environ.get("HAMMER", os.path.join(TOP, "build/tests/hammer"))
 PYTHON = "/usr/bin/python3"
 
 LOAD = float(os.environ.get("GRACEFULD_LOAD", "0.1" if os.environ.get("GRACEFULD_QUICK") == "1" else "1"))
-DEADLINE = int(os.environ.get("GRACEFULD_DEADLINE", 20 if LOAD >= 1 else 60))
+DEADLINE = int(os.environ.get("GRACEFULD_DEADLINE", 60))
 
 STATE_LINE = re.compile(r"worker (\d+) gen (\d+) pid (\d+): (\w+) -> (\w+)(?: \((.*)\))?$")
 READY_LINE = re.compile(r"ready: generation (\d+), (\d+) workers? ready, listening on (.*)$")
@@ -284,6 +284,30 @@ def config(port=None, **options):
 
 # -- the log ------------------------------------------------------------------------------------------------------
 
+class GrowingFile:
+    """The lines of a file that is written to, as they come, until the process that does so has ended."""
+
+    def __init__(self, fd, writer):
+        self._file, self._writer = os.fdopen(fd, "rb"), writer
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._file.close()
+
+    def __iter__(self):
+        rest, pause = b"", threading.Event()
+        while True:
+            is_last = not is_alive(self._writer)
+            *lines, rest = (rest + self._file.read()).split(b"\n")
+            yield from lines
+            if is_last:
+                return
+            if not lines:
+                pause.wait(0.005)
+
+
 class Log:
     """The lines that come out of a pipe, kept by a thread as they come."""
 
@@ -372,21 +396,26 @@ class Verdict:
 class Daemon:
     """A running gracefuld. Everything it starts has ended when this is closed."""
 
-    def __init__(self, directory, text, worker=WORKER, args=(), env=None, program=GRACEFULD):
+    def __init__(self, directory, text, worker=WORKER, args=(), env=None, program=GRACEFULD, log_file=None):
         self.path = os.path.join(directory, "gracefuld.conf")
         self.write(text)
         self._workers = {}
-        reader, writer = os.pipe2(os.O_CLOEXEC)
-        # The daemon does not wait for a slow reader of its log, it counts what is lost; so let there be room.
-        with contextlib.suppress(PermissionError):
-            fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 1 << 20)
+        # The daemon does not wait for a slow reader of its log, it counts what is lost; so let there be room: in a pipe, or if that is not
+        # enough in a file.
+        if log_file:
+            reader = os.open(log_file, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            writer = os.open(log_file, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        else:
+            reader, writer = os.pipe2(os.O_CLOEXEC)
+            with contextlib.suppress(PermissionError):
+                fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 1 << 20)
         command = [program, "-c", self.path, "-W", worker, *args]
         # As systemd would, it is given a folder for its control socket: several daemons run beside each other here.
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=writer, stderr=writer,
                                         env={**os.environ, "RUNTIME_DIRECTORY": directory, **(env or {})}, cwd=directory)
         os.close(writer)
         self.pid = self.process.pid
-        self.log = Log(os.fdopen(reader, "rb"), self._take_line)
+        self.log = Log(GrowingFile(reader, self.pid) if log_file else os.fdopen(reader, "rb"), self._take_line)
 
     def _take_line(self, line):
         if match := STATE_LINE.search(line):
@@ -603,7 +632,8 @@ class Load:
             # Many source addresses: one alone would run out of ports that wait for the end of TIME_WAIT.
             where = ["-a", f"{target[0]}:{target[1]}", "--sources", "32"]
         command = [HAMMER, *where, "--mode", mode, "--proto", proto, "-c", str(connections), "-d", str(seconds),
-                   "--timeout", str(DEADLINE * 1000), "--connect-timeout", str(DEADLINE * 1000), *args]
+                   "--timeout", str(DEADLINE * 1000), "--connect-timeout", str(DEADLINE * 1000),
+                   "--drain", str(DEADLINE * 1000), *args]
         reader, writer = os.pipe2(os.O_CLOEXEC)
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=writer)
         os.close(writer)

@@ -88,7 +88,7 @@ def test_addresses_and_options_go_back_too(start, port, hostile, directory):
 def test_crash_right_after_ready(start, port, hostile, figure):
     """It said that it is ready, so the roll may go on for a moment; but it ends where it began, or the slot recovers."""
     daemon = start(config(port, restart={"delay": 0.01}), worker=hostile.program)
-    hostile.plan("ready_then_crash", slot=0)
+    hostile.plan("first_crashes_once_ready")
     verdict = daemon.reload()
     hostile.plan("real")
     figure(repr(verdict))
@@ -98,10 +98,10 @@ def test_crash_right_after_ready(start, port, hostile, figure):
 
 
 def test_settle_finds_a_crash_after_ready(start, port, hostile):
-    daemon = start(config(port, roll={"settle": 0.2}), worker=hostile.program)
+    daemon = start(config(port), worker=hostile.program)
     old = daemon.pids()
     hostile.plan("ready_then_crash")
-    check_reverted(daemon, port, daemon.reload(), old)
+    check_reverted(daemon, port, daemon.reload(config(port, roll={"settle": 30})), old)
 
 
 @pytest.mark.parametrize("spoil", ["missing", "not executable", "no program"])

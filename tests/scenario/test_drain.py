@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from harness import DRAINS, KEEP, Client
+from control import get
+from harness import DRAINS, KEEP, Client, wait_until
 from harness import config as any_config
 from sock_diag import server_pids
 
@@ -34,7 +35,7 @@ def end_all(clients):
 
 
 def test_open_connections_stay_with_their_worker(start, port, figure):
-    daemon = start(config(port, workers=1, drain_timeout=60, log=DEBUG))
+    daemon = start(config(port, workers=1, drain_timeout=600, log=DEBUG))
     old = daemon.worker(0)
     clients = [Client(port).ask() for _ in range(20)]
     since = daemon.mark()
@@ -55,13 +56,17 @@ def test_open_connections_stay_with_their_worker(start, port, figure):
 
 
 def test_what_does_not_end_is_cut_when_time_is_up(start, port, figure):
-    daemon = start(config(port, workers=1, drain_timeout=1, log=DEBUG))
+    daemon = start(config(port, workers=1, drain_timeout=600, log=DEBUG))
+    old = daemon.worker(0).pid
     clients = [Client(port).ask() for _ in range(5)]
     since, begun = daemon.mark(), time.monotonic()
     daemon.hup()
-    daemon.wait_line(DRAINS.format(pid=r"\d+"), since=since)
+    daemon.wait_line(DRAINS.format(pid=old), since=since)
     clients.pop().close()
     clients.pop().close()
+    wait_until(lambda: [w["connections"] for w in get(daemon)["workers"] if w["pid"] == old] == [3], "two have ended")
+    daemon.write(config(port, workers=1, drain_timeout=1, log=DEBUG))
+    daemon.hup()
     for client in clients:
         client.end()
     took = time.monotonic() - begun
@@ -97,7 +102,7 @@ def test_drain_timeout_takes_effect_without_a_roll_of_its_own(start, port):
 
 
 def test_every_worker_of_a_roll_waits_for_its_own_connections(start, port):
-    daemon = start(config(port, workers=3, drain_timeout=60, log=DEBUG))
+    daemon = start(config(port, workers=3, drain_timeout=600, log=DEBUG))
     clients = connect_to_all(daemon, port)
     since = daemon.mark()
     daemon.hup()
@@ -110,9 +115,9 @@ def test_every_worker_of_a_roll_waits_for_its_own_connections(start, port):
 
 def test_connections_of_slots_that_go_are_finished(start, port):
     """The pool shrinks from four to one: nobody's connection is dropped for that."""
-    daemon = start(config(port, workers=4, drain_timeout=60, log=DEBUG))
+    daemon = start(config(port, workers=4, drain_timeout=600, log=DEBUG))
     clients = connect_to_all(daemon, port)
-    daemon.write(config(port, workers=1, drain_timeout=60, log=DEBUG))
+    daemon.write(config(port, workers=1, drain_timeout=600, log=DEBUG))
     since = daemon.mark()
     daemon.hup()
     waiting = dict(clients)
@@ -125,7 +130,7 @@ def test_connections_of_slots_that_go_are_finished(start, port):
 
 
 def test_term_drains_and_stops(start, port):
-    daemon = start(config(port, drain_timeout=60))
+    daemon = start(config(port, drain_timeout=600))
     clients = connect_to_all(daemon, port)
     daemon.send(signal.SIGTERM)
     daemon.wait_line(r"stopping \(SIGTERM\)")
@@ -139,7 +144,7 @@ def test_term_drains_and_stops(start, port):
 
 
 def test_term_accepts_nobody_new(start, port):
-    daemon = start(config(port, workers=1, drain_timeout=60, log=DEBUG))
+    daemon = start(config(port, workers=1, drain_timeout=600, log=DEBUG))
     with Client(port).ask() as client:
         daemon.send(signal.SIGTERM)
         daemon.wait_line(DRAINS.format(pid=r"\d+"))

@@ -10,6 +10,8 @@ from control import ReadyCount
 from fastcgi import FastcgiLoad
 from harness import TOP, Load, assert_no_failure, children_of, load_text, scaled, wait_until, workers_user
 
+pytestmark = pytest.mark.patient  # for programs that are slow to start
+
 EXAMPLES = os.path.join(TOP, "examples")
 CLIENTS = 8
 RATE = 400  # requests/s of all of them
@@ -140,8 +142,7 @@ def test_broken_version_is_taken_back(start, example, figure):
     with open(os.path.join(example.folder, name), "w", encoding="utf-8") as file:
         file.write(text)
     with example.load() as load:
-        verdict = daemon.reload(example.text.replace("roll : {", "roll : { ready_timeout = 15;") if "roll : {" in example.text
-                                else example.text + "roll : { ready_timeout = 15; };\n")
+        verdict = daemon.reload()
         seen = load.result()
     figure(f"{verdict}; {load_text(seen)}")
     assert verdict.word == "reverted" and re.search(words, verdict.text), verdict

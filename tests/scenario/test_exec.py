@@ -322,9 +322,10 @@ def test_pipes_may_be_closed(start, port, hosted):
     assert not daemon.log.find("closed its status pipe")
 
 
-def test_flood_of_output(start, port, hosted, figure):
-    """The daemon reads what it can log, answers, rolls and ends as ever, and is never busy with that alone."""
-    daemon = start(hosted.config("flood"))
+def test_flood_of_output(start, port, hosted, directory, figure):
+    """The daemon reads what it can log, answers, rolls and ends as ever, and is never busy with that alone. A file takes all of it,
+    however long this test does not read."""
+    daemon = start(hosted.config("flood"), log_file=os.path.join(directory, "log"))
     daemon.wait_line(r"\| x{99}$")
     ticks, since = cpu_ticks(daemon.pid), daemon.mark()
     with Load(port) as load:
@@ -427,14 +428,14 @@ def test_leaves_once_ready(start, port, hosted, figure):
 
 def test_stops_by_itself(start, hosted):
     daemon = start(hosted.config(workers=1, **WAYS["notify"]))
-    verdict = daemon.reload(hosted.config("stop_by_itself", workers=1, roll={"settle": 0.5}, **WAYS["notify"]))
+    verdict = daemon.reload(hosted.config("stop_by_itself", workers=1, roll={"settle": 30}, **WAYS["notify"]))
     assert verdict.word == "reverted" and "stops by itself" in verdict.text
 
 
 def test_more_time_to_start(start, hosted):
     """It takes longer than roll.ready_timeout, and says so in time; but not for ever."""
     daemon = start(hosted.config(workers=1, **WAYS["notify"]))
-    assert daemon.reload(hosted.config("extend", workers=1, roll={"ready_timeout": 2}, **WAYS["notify"])).word == "applied"
+    assert daemon.reload(hosted.config("extend", workers=1, roll={"ready_timeout": 3}, **WAYS["notify"])).word == "applied"
     verdict = daemon.reload(hosted.config("extend", workers=1, roll={"ready_timeout": 0.1}, **WAYS["notify"]))
     assert verdict.word == "reverted" and "was not ready in time" in verdict.text
 
@@ -455,14 +456,14 @@ for (my $n = 0; ; $n++) {
 def test_more_time_for_ever(start, port, hosted):
     """Ten times roll.ready_timeout, and no more, even when the daemon hears the next wish before it sees that the time is over."""
     daemon = start(hosted.config(workers=1, **WAYS["notify"]))
-    daemon.write(hosted.config(workers=1, roll={"ready_timeout": 0.4}, ready="notify",
+    daemon.write(hosted.config(workers=1, roll={"ready_timeout": 0.8}, ready="notify",
                                service={"command": ["/usr/bin/perl", "-MSocket", "-e", " ".join(ASK_FOR_EVER.split())]}))
     since = daemon.mark()
     daemon.hup()
     daemon.wait_line(r"worker 0 gen 2 pid \d+\| it asks", since=since)
     os.kill(daemon.pid, signal.SIGSTOP)
     with Client(port) as client:  # what it asks for meanwhile waits
-        client.silent(4.2)
+        client.silent(8.2)
     os.kill(daemon.pid, signal.SIGCONT)
     verdict = daemon.wait_verdict(since)
     assert verdict.word == "reverted" and "was not ready in time" in verdict.text, verdict

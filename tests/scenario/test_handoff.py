@@ -22,7 +22,7 @@ DEBUG = {"level": "debug"}
 
 
 def config(port=None, **options):
-    return any_config(port, **{"service": ECHO, "drain_timeout": 60, **options})
+    return any_config(port, **{"service": ECHO, "drain_timeout": 600, **options})
 
 
 def close(clients):
@@ -61,8 +61,9 @@ class PeakMemory:
         self._thread = threading.Thread(target=self._watch)
 
     def now(self):
+        """Who takes over is looked at before who gives, so that what moves in between is not counted twice."""
         total = 0
-        for pid in [self.daemon.pid, *self.daemon.pids()]:
+        for pid in [*reversed(self.daemon.pids()), self.daemon.pid]:
             with contextlib.suppress(OSError, StopIteration):
                 total += anonymous_kb(pid)
         return total
@@ -208,12 +209,13 @@ def test_connections_stay_when_the_service_changes(start, port):
 
 
 def test_connections_stay_where_handing_over_is_off(start, port):
-    daemon = start(config(port, workers=1, roll=KEEP))
+    daemon = start(config(port, workers=1, roll=KEEP, log=DEBUG))
     old = daemon.worker(0).pid
     client = Client(port).send(b"x")
+    wait_until(lambda: client.server_pid([old]), "the worker has the connection")
     since = daemon.mark()
     daemon.hup()
-    daemon.wait_line(rf"pid {old}: ready -> draining", since=since)
+    daemon.wait_line(DRAINS.format(pid=old), since=since)
     assert client.receive(1) == b"x"
     assert client.server_pid([old]) == old
     client.close()
@@ -417,6 +419,8 @@ class Killer:
         for pid in killed:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.sched_setscheduler(old, os.SCHED_OTHER, os.sched_param(0))  # slow no more: others may want the processor for long
         daemon.wait_verdict(since)
         self.took = self.took * 0.7 + min(time.monotonic() - begun, 1) * 0.3
         wait_until(lambda: not set(killed) & set(daemon.pids()), "the master knows who was killed")

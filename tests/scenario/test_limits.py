@@ -44,12 +44,12 @@ def test_worker_without_descriptors_waits_and_recovers(start, port, figure):
 
 
 def test_reload_while_a_worker_has_no_descriptors(start, port):
-    daemon = start(config(port, workers=1, drain_timeout=60, limits={"open_files": OPEN_FILES}))
+    daemon = start(config(port, workers=1, drain_timeout=600, limits={"open_files": OPEN_FILES}))
     old = daemon.worker(0).pid
     clients = [Client(port).send() for _ in range(2 * OPEN_FILES)]
     daemon.wait_line(rf"gracefuld-worker\[{old}\] warning: cannot accept connections")
     since = daemon.mark()
-    daemon.write(config(port, workers=1, drain_timeout=60))
+    daemon.write(config(port, workers=1, drain_timeout=600))
     daemon.hup()
     for client in clients:
         assert client.receive() == b"hello world", "the new worker serves those who waited"

@@ -277,7 +277,7 @@ def stays_with_its_worker(daemon, port):
 def test_another_module_adopts_nothing(start, workshop, port, path, other):
     """What it would make of the description nobody knows."""
     workshop.odd(path, "SANE")
-    daemon = start(module_config(port, path, drain_timeout=60))
+    daemon = start(module_config(port, path, drain_timeout=600))
     workshop.odd(path, "SANE", other)
     stays_with_its_worker(daemon, port)
 
@@ -304,7 +304,7 @@ def test_description_that_is_no_good(start, workshop, port, path, kind):
     """That connection stays with its worker and is served; those beside it move. Nothing that nobody reads is lost silently, and a record
     without a client does not spoil the offer that it would be in."""
     workshop.odd(path, kind)
-    daemon = start(module_config(port, path, workers=1, drain_timeout=60))
+    daemon = start(module_config(port, path, workers=1, drain_timeout=600))
     old, others, odd = odd_and_others(daemon, port)
     since = daemon.mark()
     daemon.hup()
@@ -320,7 +320,7 @@ def test_description_that_is_no_good(start, workshop, port, path, kind):
 
 def test_connection_that_is_busy_moves_when_it_can(start, workshop, port, path):
     workshop.odd(path, "BUSY")
-    daemon = start(module_config(port, path, workers=1, drain_timeout=60))
+    daemon = start(module_config(port, path, workers=1, drain_timeout=600))
     old, others, odd = odd_and_others(daemon, port)
     since = daemon.mark()
     daemon.hup()

@@ -107,7 +107,7 @@ def test_unknown_message_is_logged_once_and_ignored(start, port, hostile):
 def test_worker_in_another_language(start, port, hostile):
     """It keeps to the contract, so it is rolled as any other."""
     hostile.plan("polite")
-    daemon = start(config(port, workers=2, drain_timeout=60), worker=hostile.program)
+    daemon = start(config(port, workers=2, drain_timeout=600), worker=hostile.program)
     for _ in range(3):
         assert daemon.reload().word == "applied"
     hostile.plan("real")

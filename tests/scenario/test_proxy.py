@@ -292,7 +292,7 @@ def test_connecting_through_reloads(start, port):
     """The upstream's queue is full, so that the connection is being made while workers come and go."""
     backend = Backend(backlog=1)
     others = full_backlog(backend)
-    daemon = start(proxy(port, backend.port, workers=1, connect_timeout="60s", health={"timeout": "60s"}))
+    daemon = start(proxy(port, backend.port, workers=1, connect_timeout="600s", health={"timeout": "600s"}))
     with Client(port) as client:
         client.send(b"early")
         wait_until(lambda: connecting(backend.port, daemon), "it is being connected")
@@ -326,7 +326,7 @@ def test_waiting_for_a_unix_socket_through_reloads(start, port, directory):
     backend = Backend(backlog=0, path=path)
     with socket.socket(socket.AF_UNIX) as other:
         other.connect(path)
-        daemon = start(proxy(port, {"path": path}, workers=1, connect_timeout="60s"))
+        daemon = start(proxy(port, {"path": path}, workers=1, connect_timeout="600s"))
         with Client(port) as client:
             client.send(b"early")
             wait_until(lambda: any("1 connections" in line or "1 connection" in line for line in daemon.status()),
@@ -533,7 +533,7 @@ def test_the_proxy_protocol_is_accepted(start, port, backend, version):
     """In pieces, with reloads between; and what it says is passed on."""
     headers = {1: b"PROXY TCP4 192.0.2.1 198.51.100.2 4711 80\r\n",
                2: b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c" + bytes([192, 0, 2, 1, 198, 51, 100, 2]) + struct.pack(">HH", 4711, 80)}
-    daemon = start(proxy(port, backend.port, workers=1, connect_timeout="60s", proxy_protocol={"accept": True, "send": 3 - version}))
+    daemon = start(proxy(port, backend.port, workers=1, connect_timeout="600s", proxy_protocol={"accept": True, "send": 3 - version}))
     header = headers[version]
     with Client(port) as client:
         client.send(header[:5])
@@ -623,7 +623,7 @@ def test_a_client_that_finishes_before_it_is_connected(start, port):
     """What it has said, and that it has finished, arrive once there is a connection, whoever makes it; and it gets the answer."""
     backend = Backend(backlog=1)
     others = full_backlog(backend)
-    daemon = start(proxy(port, backend.port, workers=1, connect_timeout="60s", health={"timeout": "60s"}))
+    daemon = start(proxy(port, backend.port, workers=1, connect_timeout="600s", health={"timeout": "600s"}))
     with Client(port) as client:
         client.send(b"question").sock.shutdown(socket.SHUT_WR)
         wait_until(lambda: connecting(backend.port, daemon), "it is being connected")
@@ -779,8 +779,7 @@ def test_hosts_of_the_system(start, port, backend):
 def test_a_name_server_that_falls_silent(start, port):
     """Workers that begin meanwhile go on with what is known: also one that follows a killed one, and after another image has taken over."""
     names, backend = NameServer("127.0.0.1"), Backend()
-    daemon = start(proxy(port, {"address": "backend.test", "port": backend.port}, workers=1, resolver=f"127.0.0.1:{names.port}",
-                         connect_timeout="500ms"))
+    daemon = start(proxy(port, {"address": "backend.test", "port": backend.port}, workers=1, resolver=f"127.0.0.1:{names.port}"))
 
     def is_served():
         with Client(port) as client, backend.accept() as server:
@@ -1064,6 +1063,7 @@ def find_down(daemon, port, to, workers):
     """Lets each worker find out that this one is dead: by 3 connections, and one probe at once."""
     while failures_of(daemon, to) < 4 * workers:
         ask(port)
+    wait_until(lambda: len(daemon.log.find(IS_DOWN)) >= workers, "the log says it, too")
     assert len(daemon.log.find(IS_DOWN)) == workers
 
 

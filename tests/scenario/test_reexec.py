@@ -264,7 +264,7 @@ def test_worker_that_starts_meanwhile(start, port, hostile):
 
 def test_deadline_of_a_worker_goes_on(start, port, hostile):
     """One that does not get ready is found by the next image."""
-    daemon = start(config(port, roll={"ready_timeout": 2}), worker=hostile.program)
+    daemon = start(config(port, roll={"ready_timeout": 4}), worker=hostile.program)
     hostile.plan("hang", slot=1)
     daemon.kill_worker(1)
     hanging = daemon.wait_line(r"worker 1 gen 1 pid (\d+): new -> starting \(respawn\)")[1]
@@ -430,7 +430,7 @@ def test_slots_of_different_generations(start, port, hostile):
 
 def test_backoff_goes_on(start, port, hostile):
     """A slot that waits until it may start a worker again goes on waiting, and no longer."""
-    daemon = start(config(port, restart={"delay": 60, "max_delay": 60}), worker=hostile.program)
+    daemon = start(config(port, restart={"delay": 600, "max_delay": 600}), worker=hostile.program)
     hostile.plan("exit_1", slot=1)
     daemon.kill_worker(1)
     daemon.wait_line(r"slot 1: 2 crashes in a row")
@@ -549,6 +549,7 @@ def test_exec_that_fails_after_all(start, port, program, directory):
     install(program, f"#!{shell}\necho 'gracefuld: this state can be taken over'\nrm {shell}\n")
     with connect(socket_of(daemon)) as half, Load(port) as load:
         half.sendall(b"GET /healthz HT")
+        wait_until(lambda: fd_counts(daemon)["socket"] > fds["socket"], "it is accepted")
         fds = fd_counts(daemon)
         assert refused(daemon) == f"{program}: No such file or directory"
         half.sendall(b"TP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
@@ -649,7 +650,7 @@ def drain_one(daemon, port):
 
 
 def test_drain_under_way_ends_properly(start, port):
-    daemon = start(config(port, drain_timeout=60, roll=KEEP))
+    daemon = start(config(port, drain_timeout=600, roll=KEEP))
     client, pid = drain_one(daemon, port)
     daemon.reexec()
     with client.ask():
@@ -673,10 +674,10 @@ def test_connections_are_handed_over_after_it(start, port):
 
 def test_drain_under_way_ends_in_time(start, port):
     """Its deadline is the one that it had."""
-    daemon = start(config(port, drain_timeout=3, roll=KEEP))
+    daemon = start(config(port, drain_timeout=5, roll=KEEP))
     client, pid = drain_one(daemon, port)
     before = next(w["cut_in_s"] for w in get(daemon)["workers"] if w["pid"] == pid)
-    for _ in range(5):
+    for _ in range(2):
         daemon.reexec()
     after = next(w["cut_in_s"] for w in get(daemon)["workers"] if w["pid"] == pid)
     assert 0 < after < before

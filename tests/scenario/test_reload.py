@@ -221,10 +221,10 @@ def test_port_moves(start, port):
 
 
 def test_connection_made_before_the_port_moves_goes_on(start, port):
-    daemon = start(config(port, drain_timeout=60))
+    daemon = start(config(port, drain_timeout=600))
     with Client(port) as client:
         client.ask()
-        daemon.write(config(free_port(), drain_timeout=60))
+        daemon.write(config(free_port(), drain_timeout=600))
         since = daemon.mark()
         daemon.hup()
         daemon.wait_line(r"-> draining", since=since)

@@ -24,7 +24,7 @@ def path(directory):
 
 @pytest.mark.parametrize("how", ["removed", "replaced by a dead socket"])
 def test_path_comes_back(start, path, figure, how):
-    daemon = start(config(listen=[{"path": path}], drain_timeout=60))
+    daemon = start(config(listen=[{"path": path}], drain_timeout=600))
     before = descriptors(daemon.pid)
     with Client(path).ask() as client, Client(path) as late:
         os.unlink(path)
@@ -44,7 +44,9 @@ def test_path_comes_back(start, path, figure, how):
     figure(line[0])
     wait_until(lambda: sorted(descriptors(daemon.pid).values()) == sorted(before.values()),
                "the master keeps one socket for it, and none of the caller that has left")
+    since = daemon.mark()
     assert ctl(daemon, "reload")[0] == 0
+    daemon.wait_line(r"reload \d+: applied", since=since)  # (the answer may be faster than the log)
     assert len(daemon.log.find("bound anew")) == 1
     assert [inherited(daemon, pid) for pid in daemon.pids()] == [1, 1]
     with Client(path).ask():

@@ -210,29 +210,29 @@ def test_stop_is_given_the_time_that_the_drain_takes(box, configure, port):
 
 
 def test_hung_master_is_restarted(box, configure, port):
-    box.drop_in("[Service]\nWatchdogSec=1s\nRestartSec=0\n")
+    box.drop_in("[Service]\nWatchdogSec=2s\nRestartSec=0\n")
     box.systemctl("start", "gracefuld")
     master = box.show("MainPID")
     box.run("kill", "-STOP", master)
-    box.wait_show("NRestarts", "1")
-    box.wait_show("ActiveState", "^active")
+    box.wait_show("NRestarts", "^[1-9]")
+    box.wait_show("ActiveState", "^active$")
     assert box.show("MainPID") != master
     ask(port)
 
 
 def test_watchdog_is_fed(box, configure, port):
-    box.drop_in("[Service]\nWatchdogSec=1s\n")
+    box.drop_in("[Service]\nWatchdogSec=3s\n")
     box.systemctl("start", "gracefuld")
     with Client(port).ask() as client:
-        assert client.silent(3), "a pause of three watchdog times"
+        assert client.silent(5), "a pause in which it would be over, though fed once after 1.5 s"
     assert (box.show("NRestarts"), box.show("ActiveState")) == ("0", "active")
 
 
 def test_killed_master_is_restarted_and_nothing_of_it_stays(started, port):
     old = [started.show("MainPID"), *started.workers()]
     started.run("kill", "-KILL", old[0])
-    started.wait_show("NRestarts", "1")
-    started.wait_show("ActiveState", "^active")
+    started.wait_show("NRestarts", "^[1-9]")
+    started.wait_show("ActiveState", "^active$")
     assert not set(old) & set(started.workers())
     ask(port)
 
@@ -272,7 +272,7 @@ def test_socket_activation(box, configure, port):
     assert box.show("ActiveState") == "inactive"
     with Client(port) as client:
         client.ask()
-        assert box.show("ActiveState") == "active"
+        box.wait_show("ActiveState", "^active$")  # one worker serves already before the other is ready
     # The socket is systemd's: not even a restart of the whole service refuses a connection.
     with Load(port) as load:
         box.systemctl("restart", "gracefuld")

@@ -21,7 +21,7 @@ import pytest
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = os.environ.get("GRACEFULD_WORKER", "./gracefuld-worker")
-DEADLINE = 20  # seconds for what should happen at once
+DEADLINE = 60  # seconds for what should happen at once
 QUEUE = 64     # backlog of the listening sockets
 
 COUNTERS = ("connections", "accepted", "requests", "finished", "cut", "handed_in", "handed_out", "received", "sent")
@@ -391,11 +391,11 @@ def test_descriptors_are_close_on_exec_and_no_more_than_needed(serving):
 
 
 def test_heartbeats_come_more_often_than_the_hang_timeout(serving):
-    worker = serving(config(hang_timeout=1.5))
     begun = time.monotonic()
+    worker = serving(config(hang_timeout=3))
     assert worker.status.next() == "alive"
     assert worker.status.next() == "alive"
-    assert 0.9 < time.monotonic() - begun < 2.5, "after 0.5 and 1 s"
+    assert 1.9 < time.monotonic() - begun < 5, "after 1 and 2 s"
 
 
 # -- draining and stopping ----------------------------------------------------------------------------------------
@@ -468,8 +468,7 @@ def test_drain_again_brings_the_deadline_forward(serving):
 def test_drain_again_puts_the_deadline_off(serving):
     worker = serving(config(hang_timeout=0.3))
     with Client(worker.address).greet() as client:
-        worker.tell("drain 0.5")
-        worker.tell("drain 600")
+        worker.tell("drain 0.5\ndrain 600")
         for _ in range(10):  # a second of heartbeats
             worker.status.until("^alive$")
         client.greet()
@@ -577,7 +576,7 @@ def test_worker_without_master_keeps_to_its_drain_timeout(serving):
 def test_drain_under_way_keeps_its_deadline_when_the_master_goes(serving):
     worker = serving(config(drain_timeout=600))
     with Client(worker.address).greet() as client:
-        worker.tell("drain 0.2")
+        worker.tell("drain 2")
         client.greet()
         worker.master_goes()
         assert client.is_over()
