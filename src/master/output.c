@@ -274,14 +274,14 @@ take_turn(struct output *o)
 		end_pipe(o);
 	r = flush(o);
 	owed_us = pace_work(&o->host->pace, clock_now_us(), clock_work_us() - began_us);
+	if (r == 0 && owed_us == 0 && o->fd >= 0)
+		r = event_add(o->on_input, NULL);
 	if (is_over(o))
 		finish(o);
 	else if (r < 0)
 		pause_for(o, OUTPUT_RETRY_US);
 	else if (owed_us > 0 && (o->fd >= 0 || o->len > 0))
 		pause_for(o, owed_us);
-	else if (o->fd >= 0 && event_add(o->on_input, NULL) < 0)
-		pause_for(o, OUTPUT_RETRY_US); /* no memory for a moment */
 	else if (o->fd < 0 && o->len > 0)
 		event_active(o->on_turn, 0, 0);
 }
