@@ -72,8 +72,8 @@ struct pool {
 	unsigned n_accepted;
 	uint64_t exits[WORKER_ENDS]; /* of workers, by their end */
 	uint64_t losses;             /* connections that died with their worker */
-	struct talk talk;
-	struct output_host outputs; /* of hosted programs */
+	struct talk talk;            /* what all workers say */
+	struct output_host outputs;  /* of hosted programs */
 	struct event *on_wake;
 	bool stopping;
 };

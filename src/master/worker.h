@@ -61,9 +61,9 @@ struct worker_host {
 	unsigned open_files;                /* where limits.open_files says nothing; 0: as the master's */
 	const struct config *live;          /* for what applies to what runs: drain_timeout, roll, restart */
 	struct upstream_records *upstreams; /* what workers tell of, and what they are told */
-	struct talk *talk;
-	struct output_host *outputs; /* where what hosted programs write goes */
-	void (*changed)(void *arg);  /* a worker has a new state */
+	struct talk *talk;                  /* what all workers say */
+	struct output_host *outputs;        /* where what hosted programs write goes */
+	void (*changed)(void *arg);         /* a worker has a new state */
 	/* What a worker that is about to begin in that slot should know of an upstream. */
 	struct upstream_health (*known_of)(const struct upstream_record *record, unsigned slot, void *arg);
 	void *arg;
@@ -97,10 +97,10 @@ struct worker {
 	uint64_t ready_since_us; /* 0: never was */
 	uint64_t deadline_us;    /* when on_deadline is due, if it is */
 	bool said_hello;
-	bool said_unknown; /* an unknown message was logged */
-	bool hung;         /* gets SIGABRT before SIGKILL */
-	bool reprieved; /* its deadline came too late, and was set once more (by this image of the master) */
-	bool stale;     /* is to be replaced by another of the same generation */
+	bool said_unknown;            /* an unknown message was logged */
+	bool hung;                    /* gets SIGABRT before SIGKILL */
+	bool reprieved;               /* its deadline came too late, and was set once more */
+	bool stale;                   /* is to be replaced by another of the same generation */
 	bool leaving_soon;            /* the pool is about to let it drain: gets no new connections */
 	bool failed;                  /* lost against our will; `failure` says how */
 	bool failure_counted;         /* by the slot: it is told once */
