@@ -502,7 +502,7 @@ class Tour:
 
     def control_sockets(self):
         """How many there are: the listening one, and one for each client that the master still has."""
-        with open("/proc/net/unix", encoding="utf-8") as file:
+        with open("/proc/net/unix", encoding="utf-8", errors="surrogateescape") as file:  # others' paths are any bytes
             return sum(line.endswith(f" {self.directory}/control.sock\n") for line in file)
 
     def children(self):
