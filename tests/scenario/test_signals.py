@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from control import ask, socket_of
+from control import ask, posted, socket_of
 from harness import (VERDICT_LINE, Client, Load, Verdict, assert_no_failure, children_of, config, free_port, is_alive, load_text,
                      scaled, wait_until)
 
@@ -28,8 +28,10 @@ def test_many_hups_at_once(start, port, figure):
             daemon.hup()
         daemon.write(config(port, workers=3))
         daemon.hup()
-        wait_until(lambda: len(daemon.workers()) == len(daemon.workers("ready")) == 3 and
-                   len(started(daemon)) == len(verdicts(daemon)), "three workers, and a verdict for each reload")
+        wait_until(lambda: len(daemon.workers()) == len(daemon.workers("ready")) == 3, "three workers")
+        with posted(daemon, "/v1/reload") as answer:  # together with whatever signal waits, or after it
+            assert answer()[1]["verdict"] == "applied"
+        wait_until(lambda: len(started(daemon)) == len(verdicts(daemon)), "a verdict for each reload")
         seen = load.result()
     made = verdicts(daemon)
     figure(f"{hups} SIGHUPs: {len(made)} reloads; {load_text(seen)}")
