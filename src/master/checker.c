@@ -92,7 +92,7 @@ on_exit_event(evutil_socket_t fd, short what, void *arg)
 	char rest[400];
 
 	(void)what;
-	if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+	if (loop_reap(fd, &info) < 0 || info.si_pid == 0)
 		return;
 	/* what it said last; the pipe holds 64 KiB at most */
 	for (int i = 0; i < 17 && event_pending(c->on_output, EV_READ, NULL); i++)

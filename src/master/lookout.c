@@ -27,10 +27,10 @@ static void
 on_exit_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct lookout *l = arg;
-	siginfo_t info = { 0 };
+	siginfo_t info;
 
 	(void)what;
-	if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+	if (loop_reap(fd, &info) < 0 || info.si_pid == 0)
 		return;
 	event_del(l->on_exit);
 	fd_close(&l->pidfd);

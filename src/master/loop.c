@@ -4,6 +4,7 @@
 #include "master/loop.h"
 
 #include <errno.h>
+#include <sys/wait.h>
 
 _Static_assert(LOOP_PRIORITY_DEFAULT == LOOP_PRIORITIES / 2, "what libevent gives to an event");
 
@@ -43,4 +44,16 @@ struct event *
 loop_on_end(struct event_base *base, int pidfd, event_callback_fn on_end, void *arg)
 {
 	return event_new(base, pidfd, EV_READ | EV_PERSIST | EV_ET, on_end, arg);
+}
+
+int
+loop_reap(int pidfd, siginfo_t *ret)
+{
+	int r;
+
+	*ret = (siginfo_t){ 0 };
+	do
+		r = waitid(P_PIDFD, (id_t)pidfd, ret, WEXITED | WNOHANG);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : 0;
 }

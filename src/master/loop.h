@@ -5,6 +5,7 @@
 #define MASTER_LOOP_H
 
 #include <event2/event.h>
+#include <signal.h>
 
 /*
  * What must not wait, and the clients of the control socket, who may: between any two of their events the loop looks for what
@@ -25,5 +26,11 @@ struct event_base *loop_new(void);
  * can reap it until the debugger lets go, of which the kernel tells once more. NULL: no memory.
  */
 struct event *loop_on_end(struct event_base *base, int pidfd, event_callback_fn on_end, void *arg);
+
+/*
+ * Reaps it then: an interrupted call is made again, since the edge comes but once. 0, with ret->si_pid == 0 if it can't be reaped yet; or
+ * negative errno.
+ */
+int loop_reap(int pidfd, siginfo_t *ret);
 
 #endif

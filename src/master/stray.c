@@ -36,7 +36,7 @@ on_exit_event(evutil_socket_t fd, short what, void *arg)
 	siginfo_t info = { 0 };
 
 	(void)what;
-	if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) < 0 || info.si_pid > 0)
+	if (loop_reap(fd, &info) < 0 || info.si_pid > 0)
 		stray_free(arg);
 }
 

@@ -84,7 +84,7 @@ on_exit_event(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (w->hosted)
 		end_hosted(w);
-	if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+	if (loop_reap(fd, &info) < 0 || info.si_pid == 0)
 		return;
 	/* its last words may be in the pipe yet; a grandchild may hold it open, so no more than it can hold */
 	for (int i = 0; i < 16 && w->state < WORKER_KILLING && event_pending(w->on_status, EV_READ, NULL);
