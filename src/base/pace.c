@@ -1,5 +1,5 @@
 /*
- * A share of the time.
+ * A share of the time: what is owed for work, and grows less with time.
  */
 #include "base/pace.h"
 

@@ -88,7 +88,7 @@ static void
 on_exit_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct checker *c = arg;
-	siginfo_t info = { 0 };
+	siginfo_t info;
 	char rest[400];
 
 	(void)what;
@@ -115,8 +115,10 @@ on_exit_event(evutil_socket_t fd, short what, void *arg)
 static void
 on_killed(evutil_socket_t fd, short what, void *arg)
 {
+	siginfo_t info;
+
 	(void)what, (void)arg;
-	waitid(P_PIDFD, (id_t)fd, NULL, WEXITED | WNOHANG);
+	loop_reap(fd, &info);
 	close(fd);
 }
 

@@ -33,7 +33,7 @@ stray_free(struct stray *stray)
 static void
 on_exit_event(evutil_socket_t fd, short what, void *arg)
 {
-	siginfo_t info = { 0 };
+	siginfo_t info;
 
 	(void)what;
 	if (loop_reap(fd, &info) < 0 || info.si_pid > 0)

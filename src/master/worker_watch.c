@@ -79,7 +79,7 @@ on_exit_event(evutil_socket_t fd, short what, void *arg)
 {
 	char how[64];
 	struct worker *w = arg;
-	siginfo_t info = { 0 };
+	siginfo_t info;
 
 	(void)what;
 	if (w->hosted)

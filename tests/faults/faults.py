@@ -7,7 +7,6 @@ import collections
 import ctypes
 import errno
 import functools
-import json
 import mmap
 import os
 import re

@@ -3,6 +3,7 @@ that puts on load, to read it takes tenths of a second."""
 
 import collections
 import contextlib
+import errno
 import os
 import socket
 import struct
@@ -12,7 +13,7 @@ STATES = ("", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "
 # linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h
 NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY = 4, 20
 NLM_F_REQUEST, NLM_F_DUMP = 0x1, 0x300
-NLMSG_DONE = 3
+NLMSG_ERROR, NLMSG_DONE = 2, 3
 HEADER, REQUEST = struct.Struct("=IHHII"), struct.Struct("=BBBxI")
 ANY_COOKIE = struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)  # by no interface in particular
 STATE, PORTS, INODE = (16 + 1, struct.Struct("=B")), (16 + 4, struct.Struct(">HH")), (16 + 68, struct.Struct("=I"))
@@ -29,6 +30,11 @@ def _answers(family, states=~0, which=bytes(48), flags=NLM_F_DUMP):
                 length, kind = HEADER.unpack_from(answer, at)[:2]
                 if kind == NLMSG_DONE:
                     return
+                if kind == NLMSG_ERROR:
+                    error = -struct.unpack_from("=i", answer, at + HEADER.size)[0]
+                    if error == errno.ENOENT:  # the one that was asked for is not there
+                        return
+                    raise OSError(error, os.strerror(error))
                 if kind == SOCK_DIAG_BY_FAMILY:
                     state, ports, inode = (shape.unpack_from(answer, at + offset) for offset, shape in (STATE, PORTS, INODE))
                     yield ports, state[0], inode[0]

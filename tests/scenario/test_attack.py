@@ -6,7 +6,6 @@ import json
 import os
 import resource
 import signal
-import socket
 import stat
 import subprocess
 

@@ -887,6 +887,29 @@ what_came_in_time_is_served(void **state)
 	assert_int_equal(http_server_stats(f->server)->timeouts, 0);
 }
 
+/* The same when the client has made room meanwhile: it gets all of its answer. */
+static void
+who_has_made_room_in_time_is_served(void **state)
+{
+	static char taken[64 * 1024];
+	struct fixture *f = *state;
+	size_t before = 0;
+	ssize_t n;
+
+	fixture_connect(f, 4096);
+	fixture_say(f, GET("/big?len=1000000"));
+	fixture_work(f, 1000);
+	while ((n = recv(f->client, taken, sizeof(taken), MSG_DONTWAIT)) > 0)
+		before += (size_t)n;
+	assert_true(before > 0);
+	http_connection_expire(&TAILQ_LAST(&f->server->connections, http_connection_list)->deadline);
+	fixture_pump(f);
+	assert_true(f->reply_len + before > 1000000);
+	assert_false(f->eof);
+	assert_int_equal(f->error, 0);
+	assert_int_equal(http_server_stats(f->server)->timeouts, 0);
+}
+
 /* The second request's head counts anew, though the first bytes of it came with the first. */
 static void
 each_head_has_its_own_deadline(void **state)
@@ -1125,6 +1148,7 @@ main(void)
 		cmocka_unit_test(a_slow_head_is_refused),
 		cmocka_unit_test(a_slow_body_is_refused),
 		TEST(what_came_in_time_is_served),
+		TEST(who_has_made_room_in_time_is_served),
 		cmocka_unit_test(each_head_has_its_own_deadline),
 		cmocka_unit_test(an_idle_connection_is_closed),
 		cmocka_unit_test(a_client_that_does_not_read_is_cut),
