@@ -14,41 +14,42 @@ QUICK = {"HANDOFFS": 2, "CPU_SECONDS": 1, "P99_SECONDS": 1, "P99_RELOADS": 2, "R
 ECHO = {"type": "echo"}
 
 
-def gone_after(daemon):
-    """Reloads the one worker: milliseconds from its drain until its process has gone."""
+def leave_times(daemon):
+    """Reloads the one worker: milliseconds from its drain until its last connection is handed over, and until its process has gone."""
     since = daemon.mark()
     daemon.hup()
     times = {}
-    for state in ("draining", "exited"):
+    for state in ("draining", "stopping", "exited"):
         line = daemon.wait_line(rf"-> {state}", since=since).string
         times[state] = datetime.datetime.strptime(line[:23], "%Y-%m-%d %H:%M:%S.%f")
     verdict = daemon.wait_verdict(since)
     assert verdict.word == "applied" and verdict.cut == 0, verdict
-    return (times["exited"] - times["draining"]).total_seconds() * 1000
+    return tuple((times[state] - times["draining"]).total_seconds() * 1000 for state in ("stopping", "exited"))
 
 
-def measure_gone(connections, reloads, *load_args, **load_how):
-    """Drain to gone in ms, of several reloads: (median, worst); what the clients saw."""
+def measure_leaving(connections, reloads, *load_args, **load_how):
+    """leave_times of several reloads."""
     with Running(free_port(), workers=1, service=ECHO, drain_timeout=60,
                  limits={"open_files": connections + 1000}) as daemon:
         port = int(daemon.wait_line(r"listening on .*:(\d+)")[1])
         with Load(port, *load_args, proto="echo", connections=connections, **load_how) as load:
             if load_how["mode"] == "hold":
                 load.wait_all_open()
-            took = [gone_after(daemon) for _ in range(reloads)]
+            took = [leave_times(daemon) for _ in range(reloads)]
             seen = load.result()
     assert seen["failed_total"] == 0, seen
-    return statistics.median(took), max(took), seen
+    return took
 
 
-def show_gone(report):
+def show_leaving(report):
     rows = []
     for name, connections, args, how in (
             ("busy (64 B to and fro)", 1000, (), {"mode": "stream"}),
             ("idle", 10000, ("--period", "3600"), {"mode": "hold"})):
-        median, worst, _ = measure_gone(connections, HANDOFFS, *args, **how)
-        rows.append((f"{connections} {name}", f"{median:.1f}", f"{worst:.1f}"))
-    report.table(f"From the drain until the old process has gone ({HANDOFFS} reloads each), ms", ("connections", "median", "worst"), rows)
+        handed, gone = zip(*measure_leaving(connections, HANDOFFS, *args, **how))
+        rows.append((f"{connections} {name}", *(f"{of(times):.1f}" for times in (handed, gone) for of in (statistics.median, max))))
+    report.table(f"From the drain until all are handed over, and until the old process has gone ({HANDOFFS} reloads each), ms",
+                 ("connections", "handed over, median", "worst", "gone, median", "worst"), rows)
 
 
 def measure_latency(load_args, connections, reloads, seconds, proto="echo", **options):
@@ -90,6 +91,6 @@ def show_p99(report):
 
 
 def run(report):
-    show_gone(report)
+    show_leaving(report)
     show_stall(report)
     show_p99(report)

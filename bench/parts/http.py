@@ -3,7 +3,8 @@
 Both have one worker, listen on 127.0.0.1 and serve the same folder, and have the same load one after the other, several times; what
 is compared are the medians of requests for each second of processor time, since rates on a busy machine tell little. nginx is as Debian
 configures it, but without an access log, as gracefuld by default, and without tcp_nopush, which would cost it two more system calls for
-a file. It opens files anew for each request (no open_file_cache), and so does gracefuld."""
+a file. The load comes from one thread of wrk, which is then the slower one: so a server sleeps and wakes up for every few requests, the more often
+the faster it is, and that costs more than a request; and from two, which keep it at work all the time. It opens files anew for each request (no open_file_cache), and so does gracefuld."""
 
 import contextlib
 import os
@@ -17,6 +18,7 @@ from harness import Daemon, children_of, config, free_port, wait_until
 
 ROUNDS = 7
 SECONDS = 2
+THREADS = (1, 2)
 QUICK = {"ROUNDS": 1, "SECONDS": 1}
 CONNECTIONS = 32
 
@@ -42,18 +44,18 @@ def seconds_used(pid):
         return int(file.read().split()[0]) / 1e9
 
 
-def load(port, path, seconds=SECONDS):
+def load(port, path, threads, seconds=SECONDS):
     """How many requests were answered."""
-    out = subprocess.run(["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}", f"http://127.0.0.1:{port}{path}"],
+    out = subprocess.run(["wrk", f"-t{threads}", f"-c{CONNECTIONS}", f"-d{seconds}", f"http://127.0.0.1:{port}{path}"],
                          capture_output=True, text=True, check=True).stdout
     assert "Non-2xx" not in out and "Socket errors" not in out, out
     return int(re.search(r"(\d+) requests in", out)[1])
 
 
-def measure(pid, port, path):
+def measure(pid, port, path, threads):
     """Microseconds of processor time for each request."""
     before = seconds_used(pid)
-    requests = load(port, path)
+    requests = load(port, path, threads)
     return (seconds_used(pid) - before) * 1e6 / requests
 
 
@@ -65,7 +67,7 @@ def count_calls(pid, port, path, folder):
     with subprocess.Popen(["strace", "-qq", "-c", "-p", str(pid), "-o", path_out], stderr=subprocess.DEVNULL) as tracer:
         wait_until(lambda: tracer.poll() is not None or "TracerPid:\t0" not in open(f"/proc/{pid}/status", encoding="ascii").read(),
                    "strace is at work")
-        requests = load(port, path, 1)
+        requests = load(port, path, 1, 1)
         tracer.terminate()
     with open(path_out, encoding="ascii") as file:
         rows = [line.split() for line in file if re.match(r"\s*[\d.]+\s", line)]
@@ -113,23 +115,29 @@ def run(report):
         shutil.rmtree(folder)
 
 
+def cost_rows(page, servers, threads):
+    """What a request costs each, measured in turn."""
+    client = f"{threads} thread{'s' * (threads > 1)}"
+    costs = {server: [] for server in servers}
+    for _ in range(ROUNDS):
+        for server in servers:
+            costs[server].append(measure(*server[1:], threads))
+    ours, theirs = medians = [statistics.median(costs[server]) for server in servers]
+    rows = [(f"{page}, {client}, {server[0]}", f"{middle:.2f}", f"{min(costs[server]):.2f}", f"{max(costs[server]):.2f}", f"{1e6 / middle:.0f}")
+            for server, middle in zip(servers, medians)]
+    return rows + [(f"{page}, {client}: requests for each second of CPU, gracefuld / nginx", "", "", "", f"{theirs / ours:.2f}")]
+
+
 def print_costs(report, pages, folder):
     rows, calls = [], []
     for page, servers in pages.items():
-        costs = {server: [] for server in servers}
-        for _ in range(ROUNDS):
-            for server in servers:
-                costs[server].append(measure(*server[1:]))
-        ours, theirs = (statistics.median(costs[server]) for server in servers)
+        for threads in THREADS:
+            rows += cost_rows(page, servers, threads)
         for server in servers:
-            middle = statistics.median(costs[server])
-            rows.append((f"{page}, {server[0]}", f"{middle:.2f}", f"{min(costs[server]):.2f}", f"{max(costs[server]):.2f}",
-                         f"{1e6 / middle:.0f}"))
             found = count_calls(*server[1:], folder)
             if found:
                 calls.append((f"{page}, {server[0]}", f"{sum(found.values()):.2f}",
                               "  ".join(f"{name} {n:.2f}" for name, n in found.items())))
-        rows.append((f"{page}: requests for each second of CPU, gracefuld / nginx", "", "", "", f"{theirs / ours:.2f}"))
     report.table(f"Processor time of a request on {CONNECTIONS} open connections, one worker; {ROUNDS} times {SECONDS} s each, us",
           ("", "median", "least", "most", "requests/CPU s"), rows)
     if calls:

@@ -63,7 +63,7 @@ is_behind(const struct outbox *a, const struct outbox *b)
 	return a->given * b->share < b->given * a->share;
 }
 
-/* Where the next connection should go; NULL: nowhere, for now. */
+/* Where the next connection should go; NULL: nowhere, for now. One that is quicker than others gets no more than its share. */
 static struct outbox *
 choose_outbox(struct handover *h)
 {
@@ -72,7 +72,7 @@ choose_outbox(struct handover *h)
 	TAILQ_FOREACH(o, &h->outboxes, entry)
 		if (outbox_has_room(o) && (!best || is_behind(o, best)))
 			best = o;
-	return best;
+	return best && best->n_transit < h->window ? best : NULL;
 }
 
 /* Offers one. False when there is no room for any. */
@@ -126,6 +126,13 @@ stay(struct handover *h)
 		say_stranded(h);
 }
 
+static void
+hurry(struct handover *h)
+{
+	h->window = OUTBOX_WINDOW;
+	h->rush.end_us = 0; /* it begins now; there may have been one, as an heir */
+}
+
 /* Offers as many as there is room for. */
 static void
 pump(struct handover *h)
@@ -141,6 +148,8 @@ pump(struct handover *h)
 	}
 	if (!all_have_greeted(h))
 		return;
+	if (h->window < OUTBOX_WINDOW && clock_now_us() >= h->few_until_us)
+		hurry(h);
 	while ((c = TAILQ_FIRST(&h->list[SERVICE_CONNECTION_LEAVING])) && offer(h, c))
 		;
 	TAILQ_FOREACH(o, &h->outboxes, entry)
@@ -318,6 +327,7 @@ handover_init(struct handover *h, struct event_base *base, int priority, const s
 	*h = (struct handover){
 		.base = base,
 		.rush = { .priority = priority, .length_us = RUSH_US },
+		.few = HANDOVER_FEW,
 		.ops = ops,
 		.service = service,
 		.identity = service_identify(ops, service),
@@ -408,6 +418,18 @@ rush_out(struct handover *h)
 	}
 }
 
+static bool
+more_than_few_leave(const struct handover *h)
+{
+	const struct service_connection *c;
+	size_t n = 0;
+
+	TAILQ_FOREACH(c, &h->list[SERVICE_CONNECTION_LEAVING], entry)
+		if (++n > h->few)
+			return true;
+	return false;
+}
+
 void
 handover_begin(struct handover *h)
 {
@@ -415,9 +437,15 @@ handover_begin(struct handover *h)
 	/* what is offered to this worker now is better off with one that stays */
 	close_inboxes(h);
 	move_all(h, SERVICE_CONNECTION_ACTIVE, SERVICE_CONNECTION_LEAVING);
-	h->rush.end_us = 0; /* it may have had one as an heir */
-	pump(h);
-	rush_out(h);
+	if (more_than_few_leave(h)) {
+		hurry(h);
+		pump(h);
+		rush_out(h);
+	} else {
+		h->window = HANDOVER_FEW_WINDOW;
+		h->few_until_us = clock_now_us() + HANDOVER_FEW_US;
+		pump(h);
+	}
 }
 
 void

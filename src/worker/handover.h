@@ -22,6 +22,15 @@
 
 #include <stdbool.h>
 
+/*
+ * So few connections go a few at a time, among the requests of those that are still here or already there: what a client may have to wait
+ * for is the move of a few others. That takes longer the busier they are, so it is done for some time only; then the rest goes in a rush
+ * (rush.h), as more of them do at once.
+ */
+#define HANDOVER_FEW        256
+#define HANDOVER_FEW_WINDOW 8
+#define HANDOVER_FEW_US     (5 * US_PER_MS)
+
 struct handover_handler {
 	/*
 	 * One connection more, which another worker offers. This comes before that one knows, so that there is no moment at which nobody
@@ -51,6 +60,9 @@ struct handover {
 	struct outbox_list outboxes;
 	struct inbox_list inboxes;
 	bool begun;
+	size_t few;            /* HANDOVER_FEW */
+	size_t window;         /* connections that may be under way to each heir, since it has begun */
+	uint64_t few_until_us; /* clock_now_us */
 };
 
 /* `ops` and `service` as they were started. */
@@ -74,8 +86,8 @@ void handover_add_outbox(struct handover *handover, int fd, uint64_t share);
 void handover_add_inbox(struct handover *handover, int fd);
 
 /*
- * The worker drains, and has accepted its last: every connection leaves, now or later. Takes over no more from others. As long as they
- * leave quickly it does nothing else, for RUSH_US at most.
+ * The worker drains, and has accepted its last: every connection leaves, now or later. Takes over no more from others. If there are more
+ * than HANDOVER_FEW, it does nothing else as long as they leave quickly, for RUSH_US at most.
  */
 void handover_begin(struct handover *handover);
 

@@ -177,7 +177,9 @@ side_init(struct side *side)
 
 	*side = (struct side){ .base = event_base_new(), .watched = -1 };
 	handover_init(&side->handover, side->base, 0, &ops, side, &handler, side);
-	side->handover.rush.length_us = 0; /* one step at a time, but for those tests that are about it */
+	/* all that can be under way is, one step at a time, but for those tests that are about it */
+	side->handover.few = 0;
+	side->handover.rush.length_us = 0;
 }
 
 /* What is left on a side ends with it. */
@@ -435,6 +437,94 @@ after_the_rush_the_loop_goes_on(void **state)
 	assert_int_equal(giver.handed, 3);
 	side_done(&giver);
 	fd_close(&heir);
+}
+
+static void
+a_few_leave_among_the_others(void **state)
+{
+	static const size_t packets[] = { HANDOVER_FEW_WINDOW, HANDOVER_FEW_WINDOW, 1 };
+	enum { FEW = 2 * HANDOVER_FEW_WINDOW + 1 };
+	struct side giver;
+	uint64_t ids[HANDOFF_RECORDS_MAX];
+	int heir;
+
+	(void)state;
+	side_init(&giver);
+	giver.handover.few = FEW;
+	giver.handover.rush.length_us = LONG_RUSH_US;
+	add_items(&giver, FEW);
+	heir = open_greeted(&giver, 1);
+	turn(&giver);
+	handover_begin(&giver.handover); /* which does not wait for answers */
+	giver.handover.few_until_us = UINT64_MAX;
+	for (size_t i = 0; i < ARRAY_LEN(packets); i++) {
+		turn(&giver);
+		assert_int_equal(giver.frozen, packets[i]);
+		assert_int_equal(
+			count(&giver, SERVICE_CONNECTION_LEAVING), FEW - giver.handed - giver.frozen);
+		assert_int_equal(answer_offer(heir, true), packets[i]);
+		assert_int_equal(take_offer(heir, ids), 0);
+	}
+	turn(&giver);
+	assert_int_equal(giver.handed, FEW);
+	side_done(&giver);
+	fd_close(&heir);
+}
+
+static void
+a_few_that_take_long_go_in_a_rush(void **state)
+{
+	enum { FEW = 3 * HANDOVER_FEW_WINDOW };
+	struct side giver;
+	int heir;
+
+	(void)state;
+	side_init(&giver);
+	giver.handover.few = FEW;
+	add_items(&giver, FEW);
+	heir = open_greeted(&giver, 1);
+	turn(&giver);
+	handover_begin(&giver.handover);
+	giver.handover.few_until_us = UINT64_MAX;
+	turn(&giver);
+	giver.handover.few_until_us = clock_now_us();
+	assert_int_equal(answer_offer(heir, true), HANDOVER_FEW_WINDOW);
+	turn(&giver);
+	assert_int_equal(answer_offer(heir, true), FEW - HANDOVER_FEW_WINDOW);
+	turn(&giver);
+	assert_int_equal(giver.handed, FEW);
+	side_done(&giver);
+	fd_close(&heir);
+}
+
+static void
+a_quick_heir_gets_its_share_of_a_few(void **state)
+{
+	enum { FEW = 4 * HANDOVER_FEW_WINDOW };
+	struct side giver;
+	size_t got;
+	int quick, slow;
+
+	(void)state;
+	side_init(&giver);
+	giver.handover.few = FEW;
+	add_items(&giver, FEW);
+	quick = open_greeted(&giver, 1);
+	slow = open_greeted(&giver, 1);
+	turn(&giver);
+	handover_begin(&giver.handover);
+	giver.handover.few_until_us = UINT64_MAX;
+	got = adopt_all(&giver, quick); /* all that it is offered before the other one has said anything */
+	assert_in_range(got, HANDOVER_FEW_WINDOW, HANDOVER_FEW_WINDOW + 1);
+	for (int i = 0; i < FEW; i++) {
+		(void)adopt_all(&giver, slow);
+		got += adopt_all(&giver, quick);
+	}
+	assert_int_equal(giver.handed, FEW);
+	assert_in_range(got, FEW / 2, FEW / 2 + 1);
+	side_done(&giver);
+	fd_close(&quick);
+	fd_close(&slow);
 }
 
 /* event: never comes */
@@ -1301,6 +1391,9 @@ main(void)
 		cmocka_unit_test(in_the_rush_all_leave_before_anything_else),
 		cmocka_unit_test(the_rush_ends_with_the_heir),
 		cmocka_unit_test(after_the_rush_the_loop_goes_on),
+		cmocka_unit_test(a_few_leave_among_the_others),
+		cmocka_unit_test(a_few_that_take_long_go_in_a_rush),
+		cmocka_unit_test(a_quick_heir_gets_its_share_of_a_few),
 		cmocka_unit_test(a_handoff_comes_first_in_the_rush_only),
 		cmocka_unit_test(nothing_leaves_before_the_drain),
 		cmocka_unit_test(without_an_heir_they_retire),
