@@ -74,7 +74,7 @@ EXTRA_DIST += \
 	tests/scenario/harness.py \
 	tests/scenario/hosted_program.py \
 	tests/scenario/hostile_worker.py \
-	tests/scenario/sock_diag.py \
+	tests/scenario/sock_diag.py tests/scenario/timeslice.py \
 	tests/scenario/streams.py \
 	tests/scenario/odd_module.c \
 	tests/systemd/box.py \

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "base/timeslice.h"
 #include "ipc/contract.h"
 #include "ipc/message.h"
 #include "master/heritage.h"
@@ -353,6 +354,9 @@ run_child(void *arg)
 	/* where place_descriptors puts the status pipe; until then the master's own copy serves */
 	int status_fd = spawn->status_fd, r;
 
+	/* until it is ready: others serve meanwhile */
+	if (!spawn->hosted)
+		timeslice_lengthen();
 	reset_signals();
 	write_pid(child->env->pid_digits);
 	if (child->env->watchdog_digits)

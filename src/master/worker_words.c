@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/timeslice.h"
 #include "ipc/contract.h"
 #include "ipc/message.h"
 #include "master/log_event.h"
@@ -46,6 +47,9 @@ static void
 on_ready(struct worker *w, const struct message *m)
 {
 	(void)m;
+	/* who starts has a long one (spawn.c) */
+	if (!worker_exec(w))
+		timeslice_copy(0, w->pid);
 	/* of who is to tell it in another way, it is a word like any other */
 	if (keeps_to_pipe(w))
 		become_ready(w);

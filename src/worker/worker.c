@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/timeslice.h"
 #include "service/service.h"
 #include "systemd/journal.h"
 #include "worker/acceptor.h"
@@ -685,6 +686,7 @@ worker_start(struct worker *w, const char *version)
 		status = configure(w);
 	if (status == EX_OK)
 		status = open_parts(w);
+	timeslice_copy(getppid(), 0); /* which the master may not be allowed to do */
 	if (status == EX_OK)
 		status = enter_sandbox(w);
 	if (status != EX_OK)

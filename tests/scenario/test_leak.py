@@ -1,6 +1,7 @@
 """What must not grow, and what must not be inherited."""
 
 import os
+import pwd
 import signal
 import socket
 from collections import Counter
@@ -8,6 +9,7 @@ from collections import Counter
 import pytest
 
 from harness import Client, anonymous_kb, config, descriptors, free_port, is_sanitized, scaled, wait_until
+from timeslice import timeslice_ns
 
 
 def reload_times(daemon, times, texts=(None,)):
@@ -174,3 +176,29 @@ def test_signals_are_as_usual_at_birth(start, port, hostile):
     # Python's own, and the two that glibc keeps for itself: nobody can change those, and they may be inherited from afar.
     excused = sum(1 << (number - 1) for number in (signal.SIGPIPE, signal.SIGXFSZ, 32, 33))
     assert (blocked, ignored & ~excused) == (0, 0)
+
+
+OUR_ACCOUNT = {"user": pwd.getpwuid(os.geteuid()).pw_name}
+
+
+@pytest.mark.parametrize("then, account", [("real", {}), ("polite", OUR_ACCOUNT)])
+def test_who_starts_makes_room_for_who_serves(start, port, hostile, figure, then, account):
+    """A worker has a long slice until it is ready, and then what the master has, which is whatever the system gives. Ours takes it, also
+    where the master may not give it, since it is another account's; another maker's knows nothing of it."""
+    daemon = start(config(port, workers=1, roll={"ready_timeout": 600}, **account), worker=hostile.program)
+    ordinary = timeslice_ns(daemon.pid)
+    hostile.plan("gate")
+    since = daemon.mark()
+    daemon.hup()
+    hostile.wait_held()
+    starting = timeslice_ns(daemon.workers("starting")[0].pid)
+    hostile.plan("real")
+    hostile.open_gate()
+    assert daemon.wait_verdict(since).word == "applied"
+    figure(f"{ordinary / 1e6:.1f} ms; at the start {starting / 1e6:.1f} ms")
+    if ordinary == 0:
+        pytest.skip("this kernel has no slices of ordinary processes")
+    assert starting > ordinary
+    hostile.plan(then)
+    assert daemon.reload().word == "applied"
+    assert [timeslice_ns(pid) for pid in daemon.pids()] == [ordinary]

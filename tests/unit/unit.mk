@@ -24,7 +24,8 @@ layer_tests = \
 	tests/unit/sandbox_test \
 	tests/unit/service_test \
 	tests/unit/slab_test \
-	tests/unit/text_test
+	tests/unit/text_test \
+	tests/unit/timeslice_test
 
 if ENABLE_TESTS
 check_PROGRAMS += $(layer_tests)
@@ -65,6 +66,8 @@ tests_unit_slab_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_slab_test_LDADD = $(base_test_ldadd)
 tests_unit_text_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_text_test_LDADD = $(base_test_ldadd)
+tests_unit_timeslice_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_timeslice_test_LDADD = $(base_test_ldadd)
 
 # Needs the built program, which tests/local.mk names to it.
 TESTS += tests/unit/worker_contract_test.py
