@@ -9,7 +9,7 @@ libexec_PROGRAMS += gracefuld-worker
 gracefuld_worker_SOURCES = src/gracefuld-worker.c
 gracefuld_worker_LDADD = \
 	src/libworker.a src/libservice.a src/libhttp.a src/libconfig.a src/libsystemd-glue.a src/libipc.a src/libbase.a \
-	$(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) $(LIBSYSTEMD_LIBS) $(HTTP_PARSER_LIBS) $(LIBCARES_LIBS) -lm
+	$(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) $(LIBSYSTEMD_LIBS) $(HTTP_PARSER_LIBS) $(LIBCARES_LIBS)
 
 bin_PROGRAMS += gracefulctl
 gracefulctl_SOURCES = src/gracefulctl.c
