@@ -17,3 +17,9 @@ gracefulctl_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 gracefulctl_LDADD = \
 	src/libctl.a src/libconfig.a src/libbase.a \
 	$(LIBCURL_LIBS) $(JANSSON_LIBS) $(LIBCONFIG_LIBS) $(LIBMD_LIBS)
+
+if SANITIZE
+gracefuld_SOURCES += tests/leak_roots.c
+gracefuld_worker_SOURCES += tests/leak_roots.c
+gracefulctl_SOURCES += tests/leak_roots.c
+endif
