@@ -27,6 +27,10 @@ layer_tests = \
 	tests/unit/text_test \
 	tests/unit/timeslice_test
 
+if SANITIZE
+layer_tests += tests/unit/leaks_test
+endif
+
 if ENABLE_TESTS
 check_PROGRAMS += $(layer_tests)
 TESTS += $(layer_tests)
@@ -42,6 +46,9 @@ tests_unit_handoff_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_handoff_test_LDADD = $(ipc_test_ldadd)
 tests_unit_handover_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_handover_test_LDADD = $(worker_test_ldadd)
+tests_unit_leaks_test_SOURCES = tests/unit/leaks_test.c tests/leak_roots.c
+tests_unit_leaks_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_leaks_test_LDADD = $(base_test_ldadd)
 tests_unit_line_reader_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_line_reader_test_LDADD = $(ipc_test_ldadd)
 tests_unit_log_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
