@@ -90,7 +90,7 @@ struct master {
 	int exit_status;
 	int signal_fd; /* the signals stay blocked: one that comes while another image takes over waits for it */
 	struct event *on_signal;
-	struct event *on_child;    /* one has ended: when all else has been heard */
+	struct event *on_child;    /* timer: one has ended, STRAY_REAP_DELAY_US ago */
 	struct event *on_watchdog; /* NULL: nobody watches */
 	struct event *on_extend;   /* while reloading or stopping */
 };
@@ -115,6 +115,8 @@ report_status(const struct master *m)
 	const struct report report = master_report(m);
 	char line[256];
 
+	if (!notify_is_heard())
+		return;
 	report_line(&report, line, sizeof(line));
 	notify_status(line);
 }
@@ -474,8 +476,11 @@ on_child(evutil_socket_t fd, short what, void *arg)
 static void
 on_chld(struct master *m, const char *name)
 {
+	struct timeval delay = clock_timeval(STRAY_REAP_DELAY_US);
+
 	(void)name;
-	event_active(m->on_child, 0, 0);
+	if (!event_pending(m->on_child, EV_TIMEOUT, NULL))
+		event_add(m->on_child, &delay);
 }
 
 static void

@@ -20,9 +20,11 @@ void stray_find(
 	struct stray_list *list, struct event_base *base, bool (*is_known)(pid_t pid, void *arg), void *arg);
 
 /*
- * Reaps those that the master was given when their parent, a hosted program, had ended before them: they are of another session. Cheap where
- * all other children that have ended are reaped already.
+ * Reaps those that the master was given when their parent, a hosted program, had ended before them: they are of another session. Where all
+ * other children that have ended are reaped already this costs as much as the kernel takes to pass by those that live: so it waits a little
+ * after an end, as a roll has as many ends as workers.
  */
+#define STRAY_REAP_DELAY_US (100 * US_PER_MS)
 void stray_reap_adopted(bool (*is_known)(pid_t pid, void *arg), void *arg);
 
 /*

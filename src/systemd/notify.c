@@ -61,6 +61,14 @@ static void __attribute__((format(printf, 2, 3))) notify(int wait_ms, const char
 		(void)!send(fd, text, (size_t)n, MSG_NOSIGNAL);
 }
 
+bool
+notify_is_heard(void)
+{
+	struct sockaddr_un address;
+
+	return find_address(&address) > 0;
+}
+
 void
 notify_status(const char *text)
 {

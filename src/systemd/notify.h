@@ -4,7 +4,11 @@
 #ifndef SYSTEMD_NOTIFY_H
 #define SYSTEMD_NOTIFY_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+/* Does anybody listen? Else what is to be told need not be made up. */
+bool notify_is_heard(void);
 
 /* One text for "systemctl status". Sent only when it differs from the last. */
 void notify_status(const char *text);
