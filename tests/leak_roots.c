@@ -2,7 +2,9 @@
  * Where LeakSanitizer looks for pointers when a program of a sanitizers' build ends, beside stacks and the heap: in all global data. Nearly
  * all of that are tables of the sanitizers themselves, 9 MB, of which a program of ours touches some kB. To read the rest took more than half
  * of the time of a program that only starts and ends, and the tests start many. Nothing is in a page that was never touched: so the list of
- * the program's parts that LeakSanitizer goes by (dl_iterate_phdr(3)) has only those pages when it comes to its turn.
+ * the program's parts that LeakSanitizer goes by (dl_iterate_phdr(3)) has only those pages of what can be written to when it comes to its turn.
+ *
+ * A sanitizer may call this before it can be called itself: so nothing here is sanitized.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -14,6 +16,8 @@
 /* One word for each page in /proc/PID/pagemap: proc_pid_pagemap(5). */
 #define PAGE_IN_MEMORY (UINT64_C(1) << 63)
 #define PAGE_IN_SWAP   (UINT64_C(1) << 62)
+
+#define RAW __attribute__((no_sanitize("address", "undefined")))
 
 enum { PAGES_AT_A_TIME = 512, PARTS_MAX = 256 };
 
@@ -28,47 +32,57 @@ struct visit {
 	void *arg;
 };
 
+static bool RAW
+is_data(const ElfW(Phdr) * part)
+{
+	return part->p_type == PT_LOAD && part->p_flags & PF_W;
+}
+
 /* False: there is no more room. */
-static bool
-add_page(uintptr_t at, uintptr_t size)
+static bool RAW
+add_part(const ElfW(Phdr) * part)
 {
 	ElfW(Phdr) *last = n_parts > 0 ? &parts[n_parts - 1] : NULL;
 
-	if (last && last->p_vaddr + last->p_memsz == at) {
-		last->p_memsz += size;
+	if (last && is_data(last) && is_data(part) && last->p_vaddr + last->p_memsz == part->p_vaddr) {
+		last->p_memsz += part->p_memsz;
 		return true;
 	}
 	if (n_parts == PARTS_MAX)
 		return false;
-	parts[n_parts++] =
-		(ElfW(Phdr)){ .p_type = PT_LOAD, .p_flags = PF_R | PF_W, .p_vaddr = at, .p_memsz = size };
+	parts[n_parts++] = *part;
 	return true;
 }
 
-/* Adds what is touched between two addresses, relative to `base`. False: it can't be known. */
-static bool
-add_touched(int pagemap, uintptr_t base, uintptr_t from, uintptr_t to)
+/* Adds what is touched of one with data, each stretch of pages as a part. False: it can't be known. */
+static bool RAW
+add_touched(int pagemap, uintptr_t base, const ElfW(Phdr) * part)
 {
-	const uintptr_t size = (uintptr_t)sysconf(_SC_PAGESIZE);
+	const uintptr_t size = (uintptr_t)sysconf(_SC_PAGESIZE), to = base + part->p_vaddr + part->p_memsz;
 	uint64_t pages[PAGES_AT_A_TIME];
+	size_t n;
 
-	for (from &= ~(size - 1); from < to; from += PAGES_AT_A_TIME * size) {
-		size_t n = (to - from + size - 1) / size;
-
+	for (uintptr_t from = (base + part->p_vaddr) & ~(size - 1); from < to;
+		from += PAGES_AT_A_TIME * size) {
+		n = (to - from + size - 1) / size;
 		n = n < PAGES_AT_A_TIME ? n : PAGES_AT_A_TIME;
 		if (pread(pagemap, pages, n * sizeof(*pages), (off_t)(from / size * sizeof(*pages))) !=
 			(ssize_t)(n * sizeof(*pages)))
 			return false;
-		for (size_t i = 0; i < n; i++)
-			if (pages[i] & (PAGE_IN_MEMORY | PAGE_IN_SWAP) &&
-				!add_page(from + i * size - base, size))
+		for (size_t i = 0; i < n; i++) {
+			ElfW(Phdr) page = *part;
+
+			page.p_vaddr = from + i * size - base;
+			page.p_memsz = size;
+			if (pages[i] & (PAGE_IN_MEMORY | PAGE_IN_SWAP) && !add_part(&page))
 				return false;
+		}
 	}
 	return true;
 }
 
 /* A visit_fn: of the program itself, which comes first. */
-static int
+static int RAW
 list_parts(struct dl_phdr_info *program, size_t size, void *arg)
 {
 	const int *pagemap = arg;
@@ -77,17 +91,15 @@ list_parts(struct dl_phdr_info *program, size_t size, void *arg)
 	(void)size;
 	for (size_t i = 0; known && i < program->dlpi_phnum; i++) {
 		const ElfW(Phdr) *part = &program->dlpi_phdr[i];
-		uintptr_t from = program->dlpi_addr + part->p_vaddr;
 
-		if (part->p_type == PT_LOAD && part->p_flags & PF_W)
-			known = add_touched(*pagemap, program->dlpi_addr, from, from + part->p_memsz);
+		known = is_data(part) ? add_touched(*pagemap, program->dlpi_addr, part) : add_part(part);
 	}
 	if (!known)
 		n_parts = 0;
 	return 1;
 }
 
-static void __attribute__((destructor)) on_end(void)
+static void RAW __attribute__((destructor)) on_end(void)
 {
 	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 
@@ -97,7 +109,7 @@ static void __attribute__((destructor)) on_end(void)
 }
 
 /* A visit_fn: the program itself comes first, and has no name. */
-static int
+static int RAW
 visit_with_parts(struct dl_phdr_info *object, size_t size, void *arg)
 {
 	const struct visit *visit = arg;
@@ -111,7 +123,7 @@ visit_with_parts(struct dl_phdr_info *object, size_t size, void *arg)
 }
 
 /* In the C library's place. */
-int
+int RAW
 dl_iterate_phdr(visit_fn *fn, void *arg)
 {
 	int (*real)(visit_fn *, void *) = (int (*)(visit_fn *, void *))dlsym(RTLD_NEXT, "dl_iterate_phdr");

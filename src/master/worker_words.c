@@ -47,8 +47,8 @@ static void
 on_ready(struct worker *w, const struct message *m)
 {
 	(void)m;
-	/* who starts has a long one (spawn.c) */
-	if (!worker_exec(w))
+	/* who starts has a long one (spawn.c); and the number of one that has ended may be another's */
+	if (!worker_exec(w) && !worker_has_ended(w))
 		timeslice_copy(0, w->pid);
 	/* of who is to tell it in another way, it is a word like any other */
 	if (keeps_to_pipe(w))

@@ -133,6 +133,18 @@ hurry(struct handover *h)
 	h->rush.end_us = 0; /* it begins now; there may have been one, as an heir */
 }
 
+/* All heirs are there, and few connections. */
+static void
+go_gently(struct handover *h)
+{
+	struct timeval tv = clock_timeval(h->few_us);
+
+	h->window = HANDOVER_FEW_WINDOW;
+	rush_end(&h->rush);
+	if (event_add(&h->few_over, &tv) < 0)
+		hurry(h);
+}
+
 /* Offers as many as there is room for. */
 static void
 pump(struct handover *h)
@@ -148,8 +160,8 @@ pump(struct handover *h)
 	}
 	if (!all_have_greeted(h))
 		return;
-	if (h->window < OUTBOX_WINDOW && clock_now_us() >= h->few_until_us)
-		hurry(h);
+	if (h->window == 0)
+		go_gently(h);
 	while ((c = TAILQ_FIRST(&h->list[SERVICE_CONNECTION_LEAVING])) && offer(h, c))
 		;
 	TAILQ_FOREACH(o, &h->outboxes, entry)
@@ -320,26 +332,6 @@ close_inboxes(struct handover *h)
 
 enum { HEIRS_WATCHED = 32 }; /* more than there are */
 
-void
-handover_init(struct handover *h, struct event_base *base, int priority, const struct service_ops *ops,
-	void *service, const struct handover_handler *handler, void *arg)
-{
-	*h = (struct handover){
-		.base = base,
-		.rush = { .priority = priority, .length_us = RUSH_US },
-		.few = HANDOVER_FEW,
-		.ops = ops,
-		.service = service,
-		.identity = service_identify(ops, service),
-		.handler = handler,
-		.arg = arg,
-	};
-	for (size_t i = 0; i < SERVICE_CONNECTION_STATES; i++)
-		TAILQ_INIT(&h->list[i]);
-	TAILQ_INIT(&h->outboxes);
-	TAILQ_INIT(&h->inboxes);
-}
-
 static void
 end_outboxes(struct handover *h)
 {
@@ -354,6 +346,7 @@ handover_done(struct handover *h)
 {
 	if (!h->ops)
 		return;
+	event_del(&h->few_over);
 	end_outboxes(h);
 	close_inboxes(h);
 	for (size_t i = 0; i < SERVICE_CONNECTION_STATES; i++)
@@ -418,6 +411,42 @@ rush_out(struct handover *h)
 	}
 }
 
+/* event: the few that have gone so far have taken long enough, or their heirs have */
+static void
+on_few_over(evutil_socket_t fd, short what, void *arg)
+{
+	struct handover *h = arg;
+
+	(void)fd;
+	(void)what;
+	hurry(h);
+	pump(h);
+	rush_out(h);
+}
+
+void
+handover_init(struct handover *h, struct event_base *base, int priority, const struct service_ops *ops,
+	void *service, const struct handover_handler *handler, void *arg)
+{
+	*h = (struct handover){
+		.base = base,
+		.rush = { .priority = priority, .length_us = RUSH_US },
+		.few = HANDOVER_FEW,
+		.few_us = HANDOVER_FEW_US,
+		.ops = ops,
+		.service = service,
+		.identity = service_identify(ops, service),
+		.handler = handler,
+		.arg = arg,
+	};
+	for (size_t i = 0; i < SERVICE_CONNECTION_STATES; i++)
+		TAILQ_INIT(&h->list[i]);
+	TAILQ_INIT(&h->outboxes);
+	TAILQ_INIT(&h->inboxes);
+	evtimer_assign(&h->few_over, base, on_few_over, h);
+	event_priority_set(&h->few_over, priority);
+}
+
 static bool
 more_than_few_leave(const struct handover *h)
 {
@@ -437,15 +466,11 @@ handover_begin(struct handover *h)
 	/* what is offered to this worker now is better off with one that stays */
 	close_inboxes(h);
 	move_all(h, SERVICE_CONNECTION_ACTIVE, SERVICE_CONNECTION_LEAVING);
-	if (more_than_few_leave(h)) {
+	if (more_than_few_leave(h))
 		hurry(h);
-		pump(h);
+	pump(h);
+	if (h->window == OUTBOX_WINDOW)
 		rush_out(h);
-	} else {
-		h->window = HANDOVER_FEW_WINDOW;
-		h->few_until_us = clock_now_us() + HANDOVER_FEW_US;
-		pump(h);
-	}
 }
 
 void

@@ -20,12 +20,13 @@
 #include "worker/inbox.h"
 #include "worker/outbox.h"
 
+#include <event2/event_struct.h>
 #include <stdbool.h>
 
 /*
  * So few connections go a few at a time, among the requests of those that are still here or already there: what a client may have to wait
- * for is the move of a few others. That takes longer the busier they are, so it is done for some time only; then the rest goes in a rush
- * (rush.h), as more of them do at once.
+ * for is the move of a few others. That takes longer the busier they are, and nobody waits long for an heir that is slow: after some time
+ * the rest goes in a rush (rush.h), as more of them do at once.
  */
 #define HANDOVER_FEW        256
 #define HANDOVER_FEW_WINDOW 8
@@ -61,8 +62,9 @@ struct handover {
 	struct inbox_list inboxes;
 	bool begun;
 	size_t few;            /* HANDOVER_FEW */
-	size_t window;         /* connections that may be under way to each heir, since it has begun */
-	uint64_t few_until_us; /* clock_now_us */
+	uint64_t few_us;       /* HANDOVER_FEW_US */
+	struct event few_over; /* timer */
+	size_t window; /* connections that may be under way to each heir; 0: few, and not all heirs have greeted */
 };
 
 /* `ops` and `service` as they were started. */

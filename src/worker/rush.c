@@ -14,6 +14,12 @@ rush_left_us(struct rush *rush)
 }
 
 void
+rush_end(struct rush *rush)
+{
+	rush->end_us = clock_now_us();
+}
+
+void
 rush_set_priority(struct rush *rush, struct event *event)
 {
 	int among_connections =

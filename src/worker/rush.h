@@ -23,6 +23,9 @@ struct rush {
 /* How much is left of it. The first call begins it. */
 uint64_t rush_left_us(struct rush *rush);
 
+/* It is over, if it has begun or not. */
+void rush_end(struct rush *rush);
+
 /* Gives the event, which must not be active, the priority that it should have now. */
 void rush_set_priority(struct rush *rush, struct event *event);
 

@@ -4,12 +4,15 @@ import ctypes
 import platform
 import struct
 
-SCHED_GETATTR = {"x86_64": 315, "aarch64": 275}[platform.machine()]
+SCHED_GETATTR = {"x86_64": 315, "aarch64": 275}
 ATTRIBUTES = struct.Struct("@IIQiIQQQ")  # struct sched_attr
 
 
 def timeslice_ns(pid):
-    """0: this kernel has no slices of ordinary processes."""
+    """0: no slices of ordinary processes are known here."""
     attributes = ctypes.create_string_buffer(ATTRIBUTES.size)
-    assert ctypes.CDLL(None).syscall(SCHED_GETATTR, pid, attributes, ATTRIBUTES.size, 0) == 0
-    return ATTRIBUTES.unpack(attributes.raw)[5]
+    number = SCHED_GETATTR.get(platform.machine(), -1)
+    if ctypes.CDLL(None).syscall(number, pid, attributes, ATTRIBUTES.size, 0) != 0:
+        return 0
+    _, policy, *_, slice_ns, _, _ = ATTRIBUTES.unpack(attributes.raw)
+    return slice_ns if policy in (0, 3) else 0  # SCHED_OTHER, SCHED_BATCH

@@ -374,7 +374,7 @@ all_go_to_the_heir(void **state)
 	assert_int_equal(taker.ended, MANY);
 }
 
-#define LONG_RUSH_US (3600 * US_PER_SEC)
+#define LONG_US (3600 * US_PER_SEC)
 
 static void
 in_the_rush_all_leave_before_anything_else(void **state)
@@ -385,7 +385,7 @@ in_the_rush_all_leave_before_anything_else(void **state)
 
 	(void)state;
 	side_init(&giver);
-	giver.handover.rush.length_us = LONG_RUSH_US;
+	giver.handover.rush.length_us = LONG_US;
 	add_items(&giver, HANDOFF_RECORDS_MAX * 2);
 	heir = open_greeted(&giver, 1);
 	turn(&giver);
@@ -409,7 +409,7 @@ the_rush_ends_with_the_heir(void **state)
 
 	(void)state;
 	side_init(&giver);
-	giver.handover.rush.length_us = LONG_RUSH_US;
+	giver.handover.rush.length_us = LONG_US;
 	add_items(&giver, 3);
 	heir = open_greeted(&giver, 1);
 	fd_close(&heir);
@@ -451,12 +451,14 @@ a_few_leave_among_the_others(void **state)
 	(void)state;
 	side_init(&giver);
 	giver.handover.few = FEW;
-	giver.handover.rush.length_us = LONG_RUSH_US;
+	giver.handover.few_us = LONG_US;
+	giver.handover.rush.length_us = LONG_US;
 	add_items(&giver, FEW);
-	heir = open_greeted(&giver, 1);
-	turn(&giver);
+	heir = open_outbox(&giver, 1);
 	handover_begin(&giver.handover); /* which does not wait for answers */
-	giver.handover.few_until_us = UINT64_MAX;
+	turn(&giver);
+	assert_false(event_pending(&giver.handover.few_over, EV_TIMEOUT, NULL)); /* no time counts before the heir is there */
+	greet(heir);
 	for (size_t i = 0; i < ARRAY_LEN(packets); i++) {
 		turn(&giver);
 		assert_int_equal(giver.frozen, packets[i]);
@@ -474,27 +476,26 @@ a_few_leave_among_the_others(void **state)
 static void
 a_few_that_take_long_go_in_a_rush(void **state)
 {
-	enum { FEW = 3 * HANDOVER_FEW_WINDOW };
+	enum { FEW = 4 * HANDOVER_FEW_WINDOW };
 	struct side giver;
-	int heir;
+	int quick, silent;
 
 	(void)state;
 	side_init(&giver);
 	giver.handover.few = FEW;
+	giver.handover.few_us = 0;
 	add_items(&giver, FEW);
-	heir = open_greeted(&giver, 1);
+	quick = open_greeted(&giver, 1);
+	silent = open_greeted(&giver, 1);
 	turn(&giver);
 	handover_begin(&giver.handover);
-	giver.handover.few_until_us = UINT64_MAX;
+	assert_true(giver.frozen <= 2 * HANDOVER_FEW_WINDOW);
 	turn(&giver);
-	giver.handover.few_until_us = clock_now_us();
-	assert_int_equal(answer_offer(heir, true), HANDOVER_FEW_WINDOW);
-	turn(&giver);
-	assert_int_equal(answer_offer(heir, true), FEW - HANDOVER_FEW_WINDOW);
-	turn(&giver);
-	assert_int_equal(giver.handed, FEW);
+	assert_int_equal(giver.frozen, FEW); /* without an answer */
+	assert_int_equal(adopt_all(&giver, quick), FEW / 2);
 	side_done(&giver);
-	fd_close(&heir);
+	fd_close(&quick);
+	fd_close(&silent);
 }
 
 static void
@@ -508,12 +509,12 @@ a_quick_heir_gets_its_share_of_a_few(void **state)
 	(void)state;
 	side_init(&giver);
 	giver.handover.few = FEW;
+	giver.handover.few_us = LONG_US;
 	add_items(&giver, FEW);
 	quick = open_greeted(&giver, 1);
 	slow = open_greeted(&giver, 1);
 	turn(&giver);
 	handover_begin(&giver.handover);
-	giver.handover.few_until_us = UINT64_MAX;
 	got = adopt_all(&giver, quick); /* all that it is offered before the other one has said anything */
 	assert_in_range(got, HANDOVER_FEW_WINDOW, HANDOVER_FEW_WINDOW + 1);
 	for (int i = 0; i < FEW; i++) {
@@ -538,7 +539,7 @@ static void
 a_handoff_comes_first_in_the_rush_only(void **state)
 {
 	enum { PRIORITIES = 4, CONNECTIONS = PRIORITIES / 2, FIRST = 1 };
-	struct rush rush = { .priority = FIRST, .length_us = LONG_RUSH_US };
+	struct rush rush = { .priority = FIRST, .length_us = LONG_US };
 	struct event_base *base = event_base_new();
 	struct event *event = event_new(base, -1, EV_READ, on_never, NULL);
 
