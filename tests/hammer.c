@@ -729,7 +729,7 @@ next_cycle(struct worker *w, struct conn *c, uint64_t t, uint64_t delay)
 		delay = c->reqno <= 1 /* spread the first repeats over the period */
 		                ? opt.period / 2 + rnd(w) % (opt.period + 1)
 		                : opt.period;
-	else if (opt.think && c->fd >= 0 && opt.mode != M_STREAM)
+	else if (opt.think && (c->fd >= 0 || opt.mode == M_NEW) && opt.mode != M_STREAM)
 		delay = opt.think / 2 + rnd(w) % (opt.think + 1);
 	if (opt.rate > 0) {
 		c->t_sched += (uint64_t)(1e9 * opt.conns / opt.rate);
@@ -1517,7 +1517,7 @@ usage(void)
 	     "  --proto http|echo|hello|fixed:TEXT  (http)\n"
 	     "  -c N          connections (64)          -t N          threads (1)\n"
 	     "  -d S          duration, seconds (5)     --requests N  stop after N attempts, then drain\n"
-	     "  --think MS    mean pause between the requests of a connection, +-50 % jitter\n"
+	     "  --think MS    mean pause between the requests of a connection, or (new) between two of them, +-50 % jitter\n"
 	     "  --rate R      open loop: R attempts/s in all; latency counts from the intended start\n"
 	     "  --timeout MS  whole reply (5000)        --connect-timeout MS (5000)\n"
 	     "  --backoff MS  pause after a failed connect (10)      --drain MS (2000)\n"

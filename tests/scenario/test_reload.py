@@ -22,8 +22,8 @@ def reload_again_and_again(daemon, reloads, texts=(None,)):
     return done
 
 
-def check_under_load(daemon, figure, target, reloads, texts=(None,)):
-    with Load(target) as load:
+def check_under_load(daemon, figure, target, reloads, texts=(None,), load_args=()):
+    with Load(target, *load_args) as load:
         done = reload_again_and_again(daemon, reloads, texts)
         seen = load.result()
     figure(f"{done} reloads: {load_text(seen)}")
@@ -32,8 +32,9 @@ def check_under_load(daemon, figure, target, reloads, texts=(None,)):
 
 @pytest.mark.slow
 def test_hundred_reloads_lose_no_connection(start, port, figure):
+    """With as many connections as can be made, for once."""
     daemon = start(config(port))
-    check_under_load(daemon, figure, port, 100)
+    check_under_load(daemon, figure, port, 100, load_args=("--think", "0"))
     assert {w.generation for w in daemon.workers("ready")} == {len(daemon.log.find(r"reload \d+: applied")) + 1}
 
 

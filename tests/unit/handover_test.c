@@ -457,8 +457,8 @@ a_few_leave_among_the_others(void **state)
 	heir = open_outbox(&giver, 1);
 	handover_begin(&giver.handover); /* which does not wait for answers */
 	turn(&giver);
-	assert_false(event_pending(
-		&giver.handover.few_over, EV_TIMEOUT, NULL)); /* no time counts before the heir is there */
+	/* no time counts before the heir is there */
+	assert_false(event_pending(&giver.handover.few_over, EV_TIMEOUT, NULL));
 	greet(heir);
 	for (size_t i = 0; i < ARRAY_LEN(packets); i++) {
 		turn(&giver);
