@@ -24,6 +24,7 @@ struct attributes {
 static bool
 get_attributes(pid_t pid, struct attributes *ret)
 {
+	*ret = (struct attributes){ .size = sizeof(*ret) };
 	return syscall(SYS_sched_getattr, pid, ret, sizeof(*ret), 0) == 0 &&
 	       (ret->policy == SCHED_OTHER || ret->policy == SCHED_BATCH);
 }

@@ -29,7 +29,7 @@ enum { NICEST = 19 };
 static uint64_t
 slice_ns(pid_t pid)
 {
-	struct attributes attributes = { 0 };
+	struct attributes attributes = { .size = sizeof(attributes) };
 
 	(void)syscall(SYS_sched_getattr, pid, &attributes, sizeof(attributes), 0);
 	return attributes.slice_ns;
@@ -39,7 +39,7 @@ slice_ns(pid_t pid)
 static bool
 slices_can_be_set(void)
 {
-	struct attributes own = { 0 };
+	struct attributes own = { .size = sizeof(own) };
 
 	return syscall(SYS_sched_getattr, 0, &own, sizeof(own), 0) == 0 &&
 	       (own.policy == SCHED_OTHER || own.policy == SCHED_BATCH) && own.slice_ns > 0 &&
