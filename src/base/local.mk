@@ -8,6 +8,7 @@ src_libbase_a_SOURCES = \
 	src/base/socket.c src/base/socket.h \
 	src/base/slab.c src/base/slab.h \
 	src/base/pace.c src/base/pace.h \
+	src/base/sanitizer.h \
 	src/base/text.c src/base/text.h \
 	src/base/timeslice.c src/base/timeslice.h \
 	src/base/trust.c src/base/trust.h

@@ -3,6 +3,8 @@
  */
 #include "base/slab.h"
 
+#include "base/sanitizer.h"
+
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,11 +29,7 @@ struct slab_page {
 enum { ALIGN = _Alignof(max_align_t), HEAD = (sizeof(struct slab_page) + ALIGN - 1) / ALIGN * ALIGN };
 
 /* Under a sanitizer each object is a block of its own, or its misuse would not be seen. */
-#if defined(__SANITIZE_ADDRESS__)
-enum { IS_PLAIN = 1 };
-#else
-enum { IS_PLAIN = 0 };
-#endif
+enum { IS_PLAIN = IS_SANITIZED };
 
 void
 slab_init(struct slab *slab, size_t size)

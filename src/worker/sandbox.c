@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/sanitizer.h"
 #include "service/service.h"
 
 #include <assert.h>
@@ -40,15 +41,10 @@
 #endif
 
 /* What is compiled into the program besides does what no worker does: it opens files for writing at its end, for one (script/coverage). */
-#if defined(__SANITIZE_ADDRESS__) || defined(GRACEFULD_INSTRUMENTED)
+#if defined(GRACEFULD_INSTRUMENTED)
 #define IS_INSTRUMENTED true
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define IS_INSTRUMENTED true
-#endif
-#endif
-#ifndef IS_INSTRUMENTED
-#define IS_INSTRUMENTED false
+#else
+#define IS_INSTRUMENTED IS_SANITIZED
 #endif
 
 /* Linux 6.2 */
