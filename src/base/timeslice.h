@@ -1,6 +1,7 @@
 /*
  * How long the scheduler lets a process work at a stretch while another is ready. The share of the processor is the same with a long slice
- * as with a short one; but when one with a short slice wakes up, one with a long slice makes room at once (sched_setattr(2), sched_runtime).
+ * as with a short one; but when one with a short slice wakes up and has not had more than its share, one with a long slice makes room at once
+ * (sched_setattr(2), sched_runtime).
  *
  * Only for processes under the ordinary policies, from Linux 6.12 on; else these do nothing. So they do where the system call is forbidden:
  * it is a courtesy, and nothing depends on it.

@@ -346,8 +346,8 @@ handover_done(struct handover *h)
 {
 	if (!h->ops)
 		return;
-	event_del(&h->few_over);
 	end_outboxes(h);
+	event_del(&h->few_over); /* which the end of one may have set, for those that were left */
 	close_inboxes(h);
 	for (size_t i = 0; i < SERVICE_CONNECTION_STATES; i++)
 		assert(TAILQ_EMPTY(&h->list[i]));

@@ -619,7 +619,7 @@ class Hostile:
 # -- load ---------------------------------------------------------------------------------------------------------
 
 # Between two connections of each client of mode "new", on average, unless a test says how many there are to be. So there are some 3,000 each
-# second, which find a gap of a millisecond; as many as can be took half of the processors' time of all tests.
+# second, which find a gap of a millisecond, and leave the processors to the tests beside it.
 PAUSE_MS = 10
 
 
