@@ -3,8 +3,6 @@
  */
 #include "base/clock.h"
 
-#include <time.h>
-
 static uint64_t
 read_us(clockid_t clock)
 {
@@ -30,6 +28,13 @@ uint64_t
 clock_work_us(void)
 {
 	return read_us(CLOCK_THREAD_CPUTIME_ID);
+}
+
+struct timespec
+clock_timespec(uint64_t us)
+{
+	return (struct timespec){ .tv_sec = (time_t)(us / US_PER_SEC),
+		.tv_nsec = (long)(us % US_PER_SEC) * 1000 };
 }
 
 struct timeval

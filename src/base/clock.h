@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 #include <sys/time.h>
+#include <time.h>
 
 #define US_PER_MS  UINT64_C(1000)
 #define US_PER_SEC UINT64_C(1000000)
@@ -21,5 +22,8 @@ uint64_t clock_work_us(void);
 
 /* The same duration as a timeval, for libevent. */
 struct timeval clock_timeval(uint64_t us);
+
+/* The same as a timespec, for ppoll and others. */
+struct timespec clock_timespec(uint64_t us);
 
 #endif

@@ -111,6 +111,7 @@ struct handoff_record {
 struct handoff_offer {
 	struct handoff_record record[HANDOFF_RECORDS_MAX];
 	size_t n;
+	bool full; /* a writer would have taken no more records, so there may be more to come */
 };
 
 /*

@@ -4,6 +4,8 @@
 #ifndef IPC_HANDOFF_LAYOUT_H
 #define IPC_HANDOFF_LAYOUT_H
 
+#include "ipc/handoff.h"
+
 #include <endian.h>
 #include <stdint.h>
 #include <string.h>
@@ -84,6 +86,14 @@ layout_u64(const unsigned char *at)
 
 	memcpy(&le, at, sizeof(le));
 	return le64toh(le);
+}
+
+/* Has an offer with so many records, bytes and descriptors no room for another one? */
+static inline bool
+layout_is_full(size_t records, size_t len, size_t fds)
+{
+	return records == HANDOFF_RECORDS_MAX || len >= HANDOFF_FULL ||
+	       fds + HANDOFF_RECORD_FDS > HANDOFF_FDS_MAX;
 }
 
 static inline void

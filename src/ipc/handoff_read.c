@@ -192,6 +192,7 @@ handoff_offer_read(struct handoff_offer *ret, const void *data, size_t len, int 
 
 	for (size_t i = 0; r < 0 && i < n_fds; i++)
 		fd_close(&fds[i]);
+	ret->full = r == 0 && layout_is_full(ret->n, len, n_fds);
 	return r;
 }
 

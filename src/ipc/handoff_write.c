@@ -147,8 +147,7 @@ handoff_writer_cancel(struct handoff_writer *w)
 bool
 handoff_writer_is_full(const struct handoff_writer *w)
 {
-	return w->n_records == HANDOFF_RECORDS_MAX || w->len >= HANDOFF_FULL ||
-	       w->n_fds + HANDOFF_RECORD_FDS > HANDOFF_FDS_MAX;
+	return layout_is_full(w->n_records, w->len, w->n_fds);
 }
 
 static void

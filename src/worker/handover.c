@@ -401,8 +401,7 @@ rush_out(struct handover *h)
 	size_t n, i;
 
 	while ((left_us = rush_left_us(&h->rush)) > 0 && (n = list_expected(h, outbox, fds)) > 0) {
-		left = (struct timespec){ .tv_sec = (time_t)(left_us / US_PER_SEC),
-			.tv_nsec = (long)(left_us % US_PER_SEC) * 1000 };
+		left = clock_timespec(left_us);
 		if (ppoll(fds, n, &left, NULL) <= 0)
 			return;
 		for (i = 0; i < n - 1 && fds[i].revents == 0; i++)

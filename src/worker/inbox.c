@@ -9,6 +9,7 @@
 #include "base/socket.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 
 /* One offer, and what became of it. */
@@ -54,7 +55,7 @@ answer_all(struct inbox *inbox, struct batch *batch)
 	return r;
 }
 
-/* Takes one packet. 0; or negative errno, and the inbox is at its end. */
+/* Takes one packet. 1: it was full; 0: it was not, or there was none; negative errno: the inbox is at its end. */
 static int
 take_offer(struct inbox *inbox)
 {
@@ -63,6 +64,7 @@ take_offer(struct inbox *inbox)
 	size_t n_fds = SOCKET_FDS_MAX;
 	ssize_t len = socket_receive(inbox->fd, data, sizeof(data), fds, &n_fds);
 	struct batch batch;
+	bool full;
 
 	if (socket_may_retry(len))
 		return 0;
@@ -73,20 +75,39 @@ take_offer(struct inbox *inbox)
 		return r;
 	adopt_all(inbox, &batch);
 	r = answer_all(inbox, &batch);
+	full = batch.offer.full;
 	handoff_offer_done(&batch.offer);
-	return r;
+	return r == 0 && full ? 1 : r;
 }
 
-/* event: an offer, or the end. One at a time: those that were adopted want their turn. */
+/* Waits for another packet, or the end, while the rush goes on. False: it is over. */
+static bool
+next_comes(const struct inbox *inbox)
+{
+	struct pollfd next = { .fd = inbox->fd, .events = POLLIN };
+	uint64_t left_us = rush_left_us(inbox->rush);
+	struct timespec left = clock_timespec(left_us);
+
+	return left_us > 0 && ppoll(&next, 1, &left, NULL) > 0;
+}
+
+/*
+ * event: an offer, or the end. One at a time, as those that were adopted want their turn. But in the rush a full one is followed by another
+ * or by the end; and whoever makes it may have been put behind us on the same processor, where it would wait for as long as there is
+ * something to serve.
+ */
 static void
 on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct inbox *inbox = arg;
-	int r = take_offer(inbox);
+	int r;
 
 	(void)fd;
 	(void)what;
-	if (r == 0) {
+	do
+		r = take_offer(inbox);
+	while (r > 0 && next_comes(inbox));
+	if (r >= 0) {
 		rush_set_priority(inbox->rush, inbox->readable);
 		return;
 	}

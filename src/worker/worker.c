@@ -40,7 +40,7 @@
  * default, which is half of PRIORITIES. There is nothing below.)
  */
 enum { PRIORITY_URGENT, PRIORITY_HANDOFF, PRIORITY_CONNECTIONS, PRIORITIES = 2 * PRIORITY_CONNECTIONS };
-#define DISPATCH_INTERVAL_US (5 * US_PER_MS)
+#define DISPATCH_INTERVAL_US (2 * US_PER_MS)
 
 /* How long the last line may take to get out. */
 #define LEAVE_TIMEOUT_US US_PER_SEC

@@ -160,6 +160,7 @@ one_record_comes_whole(void **state)
 	send_and_receive(scene);
 	assert_int_equal(handoff_offer_read(&offer, scene->data, scene->len, scene->fds, scene->n_fds), 0);
 	assert_int_equal(offer.n, 1);
+	assert_false(offer.full);
 	check_record(scene, &offer.record[0], 77, HANDOFF_RECORD_FDS, "some bytes", 10);
 	handoff_offer_done(&offer);
 }
@@ -177,6 +178,7 @@ message_takes_records_until_it_is_full(void **state)
 	send_and_receive(scene);
 	assert_int_equal(handoff_offer_read(&offer, scene->data, scene->len, scene->fds, scene->n_fds), 0);
 	assert_int_equal(offer.n, HANDOFF_RECORDS_MAX);
+	assert_true(offer.full);
 	for (uint64_t i = 0; i < n; i++)
 		check_record(scene, &offer.record[i], i + 1, (i + 1) % 2 + 1, "x", 1);
 	handoff_offer_done(&offer);
@@ -196,12 +198,14 @@ fullest_message_can_be_received(void **state)
 	send_and_receive(scene);
 	assert_int_equal(handoff_offer_read(&offer, scene->data, scene->len, scene->fds, scene->n_fds), 0);
 	assert_int_equal(offer.n, n);
+	assert_true(offer.full);
 	handoff_offer_done(&offer);
 	for (n = 0; !handoff_writer_is_full(&scene->writer);) /* each with a memfd, too */
 		assert_int_equal(put_record(scene, ++n, HANDOFF_RECORD_FDS, bytes, sizeof(bytes)), 0);
 	send_and_receive(scene);
 	assert_int_equal(handoff_offer_read(&offer, scene->data, scene->len, scene->fds, scene->n_fds), 0);
 	assert_int_equal(offer.n, n);
+	assert_true(offer.full);
 	handoff_offer_done(&offer);
 }
 

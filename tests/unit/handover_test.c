@@ -21,6 +21,8 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -1317,6 +1319,132 @@ window_of_answers_finds_room(void **state)
 }
 
 static void
+send_offer(int fd, unsigned first, unsigned n)
+{
+	struct handoff_writer writer = { 0 };
+
+	for (unsigned i = 0; i < n; i++)
+		put_record(&writer, first + i, "test", ops.handoff_version);
+	assert_int_equal(handoff_writer_send(&writer, fd), 0);
+	handoff_writer_done(&writer);
+}
+
+/* The loop looks once; each event that is there is heard once. */
+static void
+look_once(struct side *side)
+{
+	event_base_loop(side->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+}
+
+static void
+in_the_rush_full_offers_are_taken_one_after_another(void **state)
+{
+	enum { LAST = 3 };
+	struct side taker;
+	int giver;
+
+	(void)state;
+	side_init(&taker);
+	taker.handover.rush.length_us = LONG_US;
+	giver = open_inbox(&taker);
+	send_offer(giver, 0, HANDOFF_RECORDS_MAX);
+	send_offer(giver, HANDOFF_RECORDS_MAX, HANDOFF_RECORDS_MAX);
+	send_offer(giver, 2 * HANDOFF_RECORDS_MAX, LAST); /* after which it waits for nothing */
+	look_once(&taker);
+	assert_int_equal(taker.adopted, 2 * HANDOFF_RECORDS_MAX + LAST);
+	side_done(&taker);
+	fd_close(&giver);
+}
+
+static void
+after_the_rush_offers_are_taken_one_at_a_time(void **state)
+{
+	struct side taker;
+	int giver;
+
+	(void)state;
+	side_init(&taker);
+	giver = open_inbox(&taker);
+	send_offer(giver, 0, HANDOFF_RECORDS_MAX);
+	send_offer(giver, HANDOFF_RECORDS_MAX, HANDOFF_RECORDS_MAX);
+	for (int offers = 1; offers <= 2; offers++) {
+		look_once(&taker);
+		assert_int_equal(taker.adopted, offers * HANDOFF_RECORDS_MAX);
+	}
+	side_done(&taker);
+	fd_close(&giver);
+}
+
+/* The giver makes its next offer when it has read the answers to the one before. */
+static void
+in_the_rush_the_next_offer_is_waited_for(void **state)
+{
+	struct handoff_answer none[HANDOFF_RECORDS_MAX];
+	struct side taker;
+	struct pollfd answers;
+	int giver, status;
+	pid_t child;
+
+	(void)state;
+	side_init(&taker);
+	taker.handover.rush.length_us = LONG_US;
+	giver = open_inbox(&taker);
+	answers = (struct pollfd){ .fd = giver, .events = POLLIN };
+	assert_int_equal(read_answers(giver, none), -1); /* the greeting is no answer */
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		if (poll(&answers, 1, -1) == 1)
+			send_offer(giver, HANDOFF_RECORDS_MAX, 1);
+		_exit(EXIT_SUCCESS);
+	}
+	send_offer(giver, 0, HANDOFF_RECORDS_MAX);
+	look_once(&taker);
+	assert_int_equal(taker.adopted, HANDOFF_RECORDS_MAX + 1);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	side_done(&taker);
+	fd_close(&giver);
+}
+
+static void
+offer_that_does_not_come_is_waited_for_in_the_rush_only(void **state)
+{
+	struct side taker;
+	int giver;
+
+	(void)state;
+	side_init(&taker);
+	taker.handover.rush.length_us = 20 * US_PER_MS;
+	giver = open_inbox(&taker);
+	send_offer(giver, 0, HANDOFF_RECORDS_MAX);
+	look_once(&taker);
+	assert_int_equal(taker.adopted, HANDOFF_RECORDS_MAX);
+	assert_int_equal(rush_left_us(&taker.handover.rush), 0);
+	side_done(&taker);
+	fd_close(&giver);
+}
+
+static void
+who_has_no_more_is_not_waited_for(void **state)
+{
+	struct side taker;
+	int giver;
+
+	(void)state;
+	side_init(&taker);
+	taker.handover.rush.length_us = LONG_US;
+	giver = open_inbox(&taker);
+	send_offer(giver, 0, HANDOFF_RECORDS_MAX);
+	shutdown(giver, SHUT_WR);
+	look_once(&taker);
+	assert_int_equal(taker.adopted, HANDOFF_RECORDS_MAX);
+	assert_true(TAILQ_EMPTY(&taker.handover.inboxes));
+	side_done(&taker);
+	fd_close(&giver);
+}
+
+static void
 nonsense_closes_the_inbox(void **state)
 {
 	static const struct {
@@ -1423,6 +1551,11 @@ main(void)
 		cmocka_unit_test(only_what_is_understood_is_adopted),
 		cmocka_unit_test(nothing_is_served_before_adopted_was_said),
 		cmocka_unit_test(window_of_answers_finds_room),
+		cmocka_unit_test(in_the_rush_full_offers_are_taken_one_after_another),
+		cmocka_unit_test(after_the_rush_offers_are_taken_one_at_a_time),
+		cmocka_unit_test(in_the_rush_the_next_offer_is_waited_for),
+		cmocka_unit_test(offer_that_does_not_come_is_waited_for_in_the_rush_only),
+		cmocka_unit_test(who_has_no_more_is_not_waited_for),
 		cmocka_unit_test(nonsense_closes_the_inbox),
 		cmocka_unit_test(drain_closes_inboxes),
 	};
