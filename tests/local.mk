@@ -14,30 +14,32 @@ check_PROGRAMS += tests/hammer
 tests_hammer_SOURCES = tests/hammer.c
 tests_hammer_CFLAGS = $(AM_CFLAGS) -pthread
 
+# Programs of others under load.
+example_tests = tests/scenario/test_examples.py
+
 # (those that take longest first, so that none runs alone at the end)
 scenario_tests = \
-	tests/scenario/test_examples.py \
 	tests/faults/test_faults.py \
+	tests/scenario/test_leak.py \
+	tests/scenario/test_control.py \
+	tests/scenario/test_proxy.py \
+	tests/scenario/test_exec.py \
+	tests/scenario/test_reexec.py \
+	tests/scenario/test_handoff.py \
+	tests/scenario/test_reload.py \
 	tests/scenario/test_attack.py \
 	tests/scenario/test_bad_generation.py \
-	tests/scenario/test_control.py \
 	tests/scenario/test_crash.py \
 	tests/scenario/test_drain.py \
 	tests/scenario/test_endurance.py \
-	tests/scenario/test_exec.py \
-	tests/scenario/test_handoff.py \
 	tests/scenario/test_http.py \
-	tests/scenario/test_leak.py \
 	tests/scenario/test_limits.py \
 	tests/scenario/test_load.py \
 	tests/scenario/test_metrics.py \
 	tests/scenario/test_module.py \
 	tests/scenario/test_pipe.py \
-	tests/scenario/test_proxy.py \
 	tests/scenario/test_recycle.py \
-	tests/scenario/test_reexec.py \
 	tests/scenario/test_reject.py \
-	tests/scenario/test_reload.py \
 	tests/scenario/test_sandbox.py \
 	tests/scenario/test_signals.py \
 	tests/scenario/test_unix_path.py
@@ -56,11 +58,13 @@ AM_TESTS_ENVIRONMENT = \
 	HAMMER='$(abs_top_builddir)/tests/hammer'; export HAMMER; \
 	GRACEFULD_BUILD='$(abs_top_builddir)'; export GRACEFULD_BUILD;
 
-TESTS += $(scenario_tests) $(systemd_tests)
+TESTS += $(example_tests) $(systemd_tests) $(scenario_tests)
 
 EXTRA_DIST += \
+	$(example_tests) \
 	$(scenario_tests) \
 	$(systemd_tests) \
+	tests/quick.py \
 	tests/run-pytest \
 	tests/endurance/course.py \
 	tests/endurance/load.py \

@@ -10,7 +10,6 @@ import pytest
 import harness
 from figures import figure, pytest_terminal_summary  # noqa: F401
 
-QUICK_TESTS = 1
 LEAKS_EVERY = 5
 # Seconds for one test: only a test that hangs comes near.
 TIME_LIMIT = 240
@@ -21,14 +20,6 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes long, by many workers in most; not part of a quick run (GRACEFULD_QUICK=1)")
     config.addinivalue_line("markers", "patient: has the time of slow ones, but is part of a quick run")
     harness.become_subreaper()
-
-
-def pytest_collection_modifyitems(config, items):
-    """A quick run is to show that all files are there and work together, as of a tarball: the first tests of this file do."""
-    if os.environ.get("GRACEFULD_QUICK") == "1":
-        quick = [item for item in items if not item.get_closest_marker("slow")][:QUICK_TESTS]
-        config.hook.pytest_deselected(items=[item for item in items if item not in quick])
-        items[:] = quick
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""Whose TCP sockets are: the kernel's word, by sock_diag(7). /proc/net/tcp has all that were closed in the last minute too; beside a test
+"""Whose TCP sockets are, and how: the kernel's word, by sock_diag(7). /proc/net/tcp has all that were closed in the last minute too; beside a test
 that puts on load, to read it takes tenths of a second."""
 
 import collections
@@ -15,12 +15,13 @@ NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY = 4, 20
 NLM_F_REQUEST, NLM_F_DUMP = 0x1, 0x300
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 HEADER, REQUEST = struct.Struct("=IHHII"), struct.Struct("=BBBxI")
+KEEPALIVE_TIMER = 2  # net/ipv4/inet_diag.c
 ANY_COOKIE = struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)  # by no interface in particular
-STATE, PORTS, INODE = (16 + 1, struct.Struct("=B")), (16 + 4, struct.Struct(">HH")), (16 + 68, struct.Struct("=I"))
+STATE, TIMER, PORTS, INODE = (16 + 1, struct.Struct("=B")), (16 + 2, struct.Struct("=B")), (16 + 4, struct.Struct(">HH")), (16 + 68, struct.Struct("=I"))
 
 
 def _answers(family, states=~0, which=bytes(48), flags=NLM_F_DUMP):
-    """((port, peer's port), state, inode) of each socket asked for."""
+    """((port, peer's port), state, timer, inode) of each socket asked for."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_SOCK_DIAG) as kernel:
         request = REQUEST.pack(family, socket.IPPROTO_TCP, 0, states & 0xFFFFFFFF) + which
         kernel.send(HEADER.pack(HEADER.size + len(request), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | flags, 0, 0) + request)
@@ -36,8 +37,8 @@ def _answers(family, states=~0, which=bytes(48), flags=NLM_F_DUMP):
                         return
                     raise OSError(error, os.strerror(error))
                 if kind == SOCK_DIAG_BY_FAMILY:
-                    state, ports, inode = (shape.unpack_from(answer, at + offset) for offset, shape in (STATE, PORTS, INODE))
-                    yield ports, state[0], inode[0]
+                    state, timer, ports, inode = (shape.unpack_from(answer, at + offset) for offset, shape in (STATE, TIMER, PORTS, INODE))
+                    yield ports, state[0], timer[0], inode[0]
                 at += length
             if flags != NLM_F_DUMP:
                 return
@@ -51,7 +52,7 @@ def _name(inode):
 def tcp_sockets(*states):
     """{(port, peer's port): (state, name)}, of those in one of these STATES, or of all."""
     mask = sum(1 << STATES.index(state) for state in states) or ~0
-    return {ports: (STATES[state], _name(inode)) for family in (socket.AF_INET, socket.AF_INET6) for ports, state, inode in _answers(family, mask)}
+    return {ports: (STATES[state], _name(inode)) for family in (socket.AF_INET, socket.AF_INET6) for ports, state, _, inode in _answers(family, mask)}
 
 
 def holders_of(pids):
@@ -70,14 +71,22 @@ def ports_at_server(sock):
 
 
 def _server_end(sock):
-    """The name of the server's end. None while it waits in a queue."""
+    """Timer and inode of the server's end; None: there is none."""
     ends = [socket.inet_pton(sock.family, end[0]).ljust(16, b"\0") for end in (sock.getpeername(), sock.getsockname())]
     which = struct.pack(">HH", *ports_at_server(sock)) + b"".join(ends) + ANY_COOKIE
     # (where there is no such connection any more, the listening socket is found)
-    return next((_name(inode) for ports, _, inode in _answers(sock.family, which=which, flags=0) if ports == ports_at_server(sock)), None)
+    return next(((timer, inode) for ports, _, timer, inode in _answers(sock.family, which=which, flags=0) if ports == ports_at_server(sock)), None)
+
+
+def server_has_keepalive(sock):
+    """Has the socket at the other end of this one a keep-alive timer?"""
+    end = _server_end(sock)
+    assert end, "there is no such socket"
+    return end[0] == KEEPALIVE_TIMER
 
 
 def server_pids(clients, pids):
     """For each client, which of these processes holds the server's end."""
-    names, holders = [_server_end(c.sock) for c in clients], holders_of(pids)
+    ends, holders = [_server_end(c.sock) for c in clients], holders_of(pids)
+    names = [_name(end[1]) if end else None for end in ends]
     return [holders[name][-1] if name in holders else None for name in names]

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.patient  # for programs that are slow to start
 
 EXAMPLES = os.path.join(TOP, "examples")
 CLIENTS = 8
-RATE = 400  # requests/s of all of them
+RATE = 200  # requests/s of all of them
 FOLDER = "/usr/share/doc/gracefuld/examples"
 
 # what must be there; what the load speaks; how often it is rolled (four of them more often than those that are alike)

@@ -26,6 +26,7 @@ except ImportError:
 import harness
 import sock_diag
 from harness import Client, Daemon, Load, anonymous_kb, assert_no_failure, config, free_port, load_text, scaled, wait_until
+from sock_diag import server_has_keepalive
 
 GRACEFULCTL = os.environ.get("GRACEFULCTL", os.path.join(harness.TOP, "build/gracefulctl"))
 
@@ -223,17 +224,6 @@ def test_a_half_closed_client_that_dies_is_noticed(start, port, backend, moves):
         assert dead.poll(harness.DEADLINE * 1000), "the upstream has not heard of it"
 
 
-def has_keepalive(sock):
-    """Has the socket at the other end of this one a keep-alive timer?"""
-    ours, theirs = sock.getsockname()[1], sock.getpeername()[1]
-    for name in ("tcp", "tcp6"):
-        with open(f"/proc/net/{name}", encoding="ascii") as file:
-            for field in map(str.split, file):
-                if field[0] != "sl" and [int(end.rpartition(":")[2], 16) for end in field[1:3]] == [theirs, ours]:
-                    return field[5].startswith("02:")
-    raise AssertionError("there is no such socket")
-
-
 @pytest.mark.parametrize("moves", [False, True])
 def test_a_connection_that_lasts_has_keepalive(start, port, backend, moves):
     """On both sides; also if it has moved before that was due."""
@@ -242,7 +232,7 @@ def test_a_connection_that_lasts_has_keepalive(start, port, backend, moves):
         if moves:
             daemon.reload()
         for sock in (client.sock, server):
-            wait_until(lambda sock=sock: has_keepalive(sock), "keep-alive")
+            wait_until(lambda sock=sock: server_has_keepalive(sock), "keep-alive")
 
 
 def pattern(n):
