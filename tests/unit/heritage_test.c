@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "stride.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -333,7 +334,7 @@ test_each_truncation_is_refused(void **state)
 	json_t *json = read_sample();
 	cleanup_free char *text = json_dumps(json, JSON_COMPACT);
 
-	for (size_t len = 0; len < strlen(text); len++)
+	for (size_t len = 0; len < strlen(text); len += stride())
 		assert_false(is_taken(*state, text, len, NULL));
 	json_decref(json);
 }
@@ -346,7 +347,7 @@ test_flipped_bits(void **state)
 	cleanup_free char *text = json_dumps(json, JSON_COMPACT);
 	size_t len = strlen(text), taken = 0;
 
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i += stride()) {
 		text[i] ^= (char)(1 << i % 8);
 		taken += is_taken(*state, text, len, NULL);
 		text[i] ^= (char)(1 << i % 8);

@@ -2,7 +2,7 @@
 http_test_libs = src/libhttp.a src/libbase.a $(LIBEVENT_LIBS) $(HTTP_PARSER_LIBS)
 http_test_ldadd = $(http_test_libs) $(CMOCKA_LIBS)
 http_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
-http_fixture = tests/unit/http_fixture.c tests/unit/http_fixture.h
+http_fixture = tests/unit/http_fixture.c tests/unit/http_fixture.h tests/unit/stride.h
 
 http_unit_tests = \
 	tests/unit/http_framing_test \
