@@ -80,21 +80,24 @@ take_offer(struct inbox *inbox)
 	return r == 0 && full ? 1 : r;
 }
 
-/* Waits for another packet, or the end, while the rush goes on. False: it is over. */
+/*
+ * Waits a little, in the rush, for another packet or the end. Not longer than it takes to make an offer: there may be none, though the last one
+ * was full, and what was adopted, or another inbox, has its turn only then.
+ */
 static bool
 next_comes(const struct inbox *inbox)
 {
 	struct pollfd next = { .fd = inbox->fd, .events = POLLIN };
 	uint64_t left_us = rush_left_us(inbox->rush);
-	struct timespec left = clock_timespec(left_us);
+	struct timespec patience = clock_timespec(left_us < INBOX_PATIENCE_US ? left_us : INBOX_PATIENCE_US);
 
-	return left_us > 0 && ppoll(&next, 1, &left, NULL) > 0;
+	return left_us > 0 && ppoll(&next, 1, &patience, NULL) > 0;
 }
 
 /*
- * event: an offer, or the end. One at a time, as those that were adopted want their turn. But in the rush a full one is followed by another
- * or by the end; and whoever makes it may have been put behind us on the same processor, where it would wait for as long as there is
- * something to serve.
+ * event: an offer, or the end. One at a time, as those that were adopted want their turn. But in the rush a full one is most likely followed by
+ * another; and whoever makes that may have been put behind us on the same processor, where it would wait for as long as there is something
+ * to serve.
  */
 static void
 on_readable(evutil_socket_t fd, short what, void *arg)

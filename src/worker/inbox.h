@@ -11,6 +11,9 @@
 
 #include <event2/event.h>
 
+/* In a rush (rush.h), how long the next offer is waited for after one that was full: 64 connections are described in half of a millisecond. */
+#define INBOX_PATIENCE_US (2 * US_PER_MS)
+
 struct inbox;
 
 struct inbox_handler {

@@ -13,7 +13,7 @@ stride(void)
 {
 	const char *wanted = getenv("GRACEFULD_STRIDE");
 
-	return wanted ? strtoul(wanted, NULL, 10) : 1;
+	return wanted && atoi(wanted) > 0 ? (size_t)atoi(wanted) : 1;
 }
 
 #endif
