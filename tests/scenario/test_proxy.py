@@ -26,7 +26,6 @@ except ImportError:
 import harness
 import sock_diag
 from harness import Client, Daemon, Load, anonymous_kb, assert_no_failure, config, free_port, load_text, scaled, wait_until
-from sock_diag import server_has_keepalive
 
 GRACEFULCTL = os.environ.get("GRACEFULCTL", os.path.join(harness.TOP, "build/gracefulctl"))
 
@@ -232,7 +231,7 @@ def test_a_connection_that_lasts_has_keepalive(start, port, backend, moves):
         if moves:
             daemon.reload()
         for sock in (client.sock, server):
-            wait_until(lambda sock=sock: server_has_keepalive(sock), "keep-alive")
+            wait_until(lambda sock=sock: sock_diag.server_has_keepalive(sock), "keep-alive")
 
 
 def pattern(n):

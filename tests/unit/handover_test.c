@@ -1396,24 +1396,6 @@ in_the_rush_the_next_offer_is_waited_for(void **state)
 }
 
 static void
-no_offer_is_waited_for_after_the_rush(void **state)
-{
-	struct side taker;
-	int giver;
-
-	(void)state;
-	side_init(&taker);
-	taker.handover.rush.length_us = INBOX_PATIENCE_US / 2;
-	giver = open_inbox(&taker);
-	send_offer(giver, 0, HANDOFF_RECORDS_MAX);
-	look_once(&taker);
-	assert_int_equal(taker.adopted, HANDOFF_RECORDS_MAX);
-	assert_int_equal(rush_left_us(&taker.handover.rush), 0);
-	side_done(&taker);
-	fd_close(&giver);
-}
-
-static void
 who_has_no_more_is_not_waited_for(void **state)
 {
 	struct side taker;
@@ -1542,7 +1524,6 @@ main(void)
 		cmocka_unit_test(in_the_rush_full_offers_are_taken_one_after_another),
 		cmocka_unit_test(after_the_rush_offers_are_taken_one_at_a_time),
 		cmocka_unit_test(in_the_rush_the_next_offer_is_waited_for),
-		cmocka_unit_test(no_offer_is_waited_for_after_the_rush),
 		cmocka_unit_test(who_has_no_more_is_not_waited_for),
 		cmocka_unit_test(nonsense_closes_the_inbox),
 		cmocka_unit_test(drain_closes_inboxes),
