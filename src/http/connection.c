@@ -34,7 +34,7 @@ static void on_event(evutil_socket_t fd, short what, void *arg);
 int
 http_connection_fd(const struct http_connection *connection)
 {
-	return event_get_fd(&connection->event);
+	return connection->fd;
 }
 
 void
@@ -51,13 +51,13 @@ http_connection_data(const struct http_connection *connection)
 
 /* The event waits for nothing, or for `interest`. 0, or negative errno. */
 static int
-assign_event(struct http_connection *connection, int fd, short interest)
+assign_event(struct http_connection *connection, short interest)
 {
 	const struct http_server *server = connection->server;
 	struct event *event = &connection->event;
 	int priority = server->limits.priority;
 
-	if (event_assign(event, server->base, fd, interest, on_event, connection) < 0)
+	if (event_assign(event, server->base, connection->fd, interest, on_event, connection) < 0)
 		return -EINVAL;
 	return priority >= 0 && event_priority_set(event, priority) < 0 ? -EINVAL : 0;
 }
@@ -70,7 +70,8 @@ http_connection_new(struct http_server *server, int fd, struct http_connection *
 	if (!connection)
 		return -ENOMEM;
 	connection->server = server;
-	if (assign_event(connection, fd, 0) < 0) {
+	connection->fd = fd;
+	if (assign_event(connection, 0) < 0) {
 		slab_free(&server->memory, connection);
 		return -EINVAL;
 	}
@@ -101,7 +102,7 @@ connection_dispose(struct http_connection *connection)
 void
 http_connection_free(struct http_connection *connection)
 {
-	int fd = http_connection_fd(connection);
+	int fd = connection->fd;
 
 	connection_dispose(connection); /* first: epoll wants to be told of an open descriptor */
 	close(fd);
@@ -127,8 +128,7 @@ http_connection_end(struct http_connection *connection, enum http_end why)
 	struct http_server *server = connection->server;
 	http_gone_fn *on_gone = connection->on_gone;
 
-	log_debug("%s: connection %d: %s", server->handler->name, http_connection_fd(connection),
-		end_name(why));
+	log_debug("%s: connection %d: %s", server->handler->name, connection->fd, end_name(why));
 	http_connection_freeze(connection);
 	connection->on_gone = NULL;
 	if (on_gone)
@@ -262,8 +262,7 @@ connection_receive(struct http_connection *connection)
 	if (r < 0)
 		return r;
 	room = input->size - input->end;
-	n = recv(http_connection_fd(connection), input->data + input->end, room < READ_MAX ? room : READ_MAX,
-		0);
+	n = recv(connection->fd, input->data + input->end, room < READ_MAX ? room : READ_MAX, 0);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	connection->eof = n == 0;
@@ -284,8 +283,8 @@ connection_refuse(struct http_connection *connection, int status)
 	char text[REFUSAL_MAX];
 	int len = snprintf(text, sizeof(text), "%d %.*s\n", status, (int)reason.len, reason.at);
 
-	log_debug("%s: connection %d: refused: %.*s", connection->server->handler->name,
-		http_connection_fd(connection), len - 1, text);
+	log_debug("%s: connection %d: refused: %.*s", connection->server->handler->name, connection->fd,
+		len - 1, text);
 	connection->server->stats.refused++;
 	connection->stage = HTTP_STAGE_ASKED;
 	connection->ending = HTTP_ENDING_OURS;
@@ -368,7 +367,7 @@ connection_send(struct http_connection *connection, bool *ret_progress)
 
 	if (!http_output_is_pending(&connection->output))
 		return 0;
-	r = http_output_send(&connection->output, http_connection_fd(connection), &sent);
+	r = http_output_send(&connection->output, connection->fd, &sent);
 	server->stats.sent += sent;
 	if (sent > 0)
 		*ret_progress = true;
@@ -458,12 +457,11 @@ static int
 connection_set_interest(struct http_connection *connection, short interest)
 {
 	struct event *event = &connection->event;
-	int fd = http_connection_fd(connection);
 
 	if (connection->interest == interest)
 		return 0;
 	connection->interest = 0;
-	if (event_del(event) < 0 || assign_event(connection, fd, interest | EV_PERSIST) < 0)
+	if (event_del(event) < 0 || assign_event(connection, interest | EV_PERSIST) < 0)
 		return -ENOMEM;
 	if (interest && event_add(event, NULL) < 0)
 		return errno > 0 ? -errno : -ENOMEM;
@@ -512,7 +510,7 @@ static int
 connection_say_goodbye(struct http_connection *connection)
 {
 	http_buffer_free(&connection->input);
-	return shutdown(http_connection_fd(connection), SHUT_WR) < 0 ? -errno : 0;
+	return shutdown(connection->fd, SHUT_WR) < 0 ? -errno : 0;
 }
 
 /* The end of a turn: what to wait for? Or it ends here; then false is returned. */
@@ -549,7 +547,7 @@ connection_discard(struct http_connection *connection)
 	ssize_t n = 0;
 
 	if (!over) {
-		n = recv(http_connection_fd(connection), input->data, input->size, 0);
+		n = recv(connection->fd, input->data, input->size, 0);
 		over = n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 		http_buffer_settle(input, &server->spare_input);
 	}
@@ -698,7 +696,7 @@ connection_abandon(struct http_connection *connection)
 {
 	struct linger now = { .l_onoff = 1, .l_linger = 0 };
 
-	(void)setsockopt(http_connection_fd(connection), SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	(void)setsockopt(connection->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	http_connection_end(connection, HTTP_END_TIMEOUT);
 }
 

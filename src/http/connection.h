@@ -45,6 +45,7 @@ enum http_ending {
 };
 
 struct http_connection {
+	int fd;
 	struct event event; /* EV_READ or EV_WRITE or neither, never both: see `interest` */
 	struct http_server *server;
 	TAILQ_ENTRY(http_connection) link;

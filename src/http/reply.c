@@ -11,7 +11,8 @@
 #include <assert.h>
 #include <errno.h>
 
-#define DIGITS_MAX 20 /* of a 64-bit number */
+/* The longest line with a number: 20 digits at the most, of 64 bits. */
+#define NUMBER_LINE_MAX sizeof("Content-Length: 18446744073709551615\r\n")
 
 void
 http_reply_put(struct http_connection *connection, struct http_text text)
@@ -28,17 +29,21 @@ http_reply_put(struct http_connection *connection, struct http_text text)
 	bytes->end += text.len;
 }
 
-/* The digits of `n` to a base of up to 16. By hand: printf would be the dearest part of a small reply. */
-static void
-put_number(struct http_connection *connection, uint64_t n, unsigned base)
+/* A line that is `name` and a number to a base of up to 16. By hand: printf would be the dearest part of a small reply. */
+static inline void
+put_number_line(struct http_connection *connection, struct http_text name, uint64_t n, unsigned base)
 {
-	char digits[DIGITS_MAX];
-	size_t at = sizeof(digits);
+	char line[NUMBER_LINE_MAX];
+	size_t at = sizeof(line);
 
+	line[--at] = '\n';
+	line[--at] = '\r';
 	do
-		digits[--at] = "0123456789abcdef"[n % base];
+		line[--at] = "0123456789abcdef"[n % base];
 	while (n /= base);
-	http_reply_put(connection, (struct http_text){ digits + at, sizeof(digits) - at });
+	at -= name.len;
+	memcpy(line + at, name.at, name.len);
+	http_reply_put(connection, (struct http_text){ line + at, sizeof(line) - at });
 }
 
 /* Its output has changed outside of its own turn. Where it waits for the socket anyway, that will do. */
@@ -127,11 +132,8 @@ end_head(struct http_connection *connection)
 static void
 end_head_with_length(struct http_connection *connection, uint64_t len)
 {
-	if (!http_status_is_bodiless(connection->status)) {
-		http_reply_put(connection, HTTP_TEXT("Content-Length: "));
-		put_number(connection, len, 10);
-		http_reply_put(connection, HTTP_TEXT("\r\n"));
-	}
+	if (!http_status_is_bodiless(connection->status))
+		put_number_line(connection, HTTP_TEXT("Content-Length: "), len, 10);
 	end_head(connection);
 }
 
@@ -185,10 +187,8 @@ http_stream_send(struct http_connection *connection, const void *data, size_t le
 {
 	assert(connection->stage == HTTP_STAGE_STREAM);
 	if (len > 0 && !connection->bodiless) {
-		if (!connection->is_old) {
-			put_number(connection, len, 16);
-			http_reply_put(connection, HTTP_TEXT("\r\n"));
-		}
+		if (!connection->is_old)
+			put_number_line(connection, HTTP_TEXT(""), len, 16);
 		http_reply_put(connection, (struct http_text){ data, len });
 		if (!connection->is_old)
 			http_reply_put(connection, HTTP_TEXT("\r\n"));

@@ -135,9 +135,26 @@ is_port(const char *at, size_t len)
 static bool
 is_name_char(char c)
 {
-	static const char others[] = "-._~!$&'()*+;=%";
+	static const bool other[128] = {
+		['-'] = true,
+		['.'] = true,
+		['_'] = true,
+		['~'] = true,
+		['!'] = true,
+		['$'] = true,
+		['&'] = true,
+		['\''] = true,
+		['('] = true,
+		[')'] = true,
+		['*'] = true,
+		['+'] = true,
+		[';'] = true,
+		['='] = true,
+		['%'] = true,
+	};
+	unsigned char u = (unsigned char)c;
 
-	return isalnum((unsigned char)c) || memchr(others, c, sizeof(others) - 1);
+	return isalnum(u) || (u < sizeof(other) && other[u]);
 }
 
 static bool

@@ -114,6 +114,8 @@ accept_choose(const struct http_request *request, const struct http_text *types,
 	struct liking best = { .weight = 0 };
 	size_t choice = 0;
 
+	if (!http_request_field(request, HTTP_TEXT("Accept")))
+		return 0;
 	for (size_t i = 0; i < n; i++) {
 		struct liking liking = like(request, types[i]);
 
