@@ -356,13 +356,14 @@ static struct roll_slot
 look_at(const struct pool *pool, const struct slot *slot)
 {
 	const struct generation *target = pool->roll.target;
+	bool rests = slot_is_at_rest(slot), on_target = slot->goal == target;
 
 	return (struct roll_slot){
 		.wanted = is_part(pool, slot->index),
-		.on_target = slot->goal == target,
-		.ready = slot_is_ready(slot, target),
-		.settled = slot_is_settled(slot),
-		.alone = pool->roll.brief || slot_is_alone(slot),
+		.on_target = on_target,
+		.ready = (on_target || !rests) && slot_is_ready(slot, target),
+		.settled = rests || slot_is_settled(slot),
+		.alone = rests || pool->roll.brief || slot_is_alone(slot),
 		.lost = slot->lost,
 	};
 }

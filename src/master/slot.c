@@ -163,8 +163,11 @@ collect(struct slot *slot, struct worker **place)
 bool
 slot_collect(struct slot *slot)
 {
-	bool found = collect(slot, &slot->incumbent);
+	bool found;
 
+	if (slot_is_at_rest(slot))
+		return false;
+	found = collect(slot, &slot->incumbent);
 	return collect(slot, &slot->successor) || found;
 }
 
@@ -312,20 +315,32 @@ look_at(const struct slot *slot, const struct worker *w, uint64_t *wait)
 	return place;
 }
 
+/* How long there may be no start yet. Asked of every slot at every step: the clock only where it counts. */
+static uint64_t
+backoff_left_us(const struct slot *slot)
+{
+	uint64_t now_us;
+
+	if (slot->spawn_at_us == 0)
+		return 0;
+	now_us = clock_now_us();
+	return slot->spawn_at_us > now_us ? slot->spawn_at_us - now_us : 0;
+}
+
 /* Looks; and where time alone will change what is seen, sees to it that somebody looks again then. */
 static struct slot_facts
 slot_facts(struct slot *slot)
 {
-	uint64_t now = clock_now_us(), wait = UINT64_MAX;
+	uint64_t wait = UINT64_MAX, left = backoff_left_us(slot);
 	struct slot_facts facts = {
 		.has_goal = slot->goal,
-		.may_spawn = now >= slot->spawn_at_us,
+		.may_spawn = left == 0,
 		.incumbent = look_at(slot, slot->incumbent, &wait),
 		.successor = look_at(slot, slot->successor, &wait),
 	};
 
-	if (!facts.may_spawn && slot->spawn_at_us - now < wait)
-		wait = slot->spawn_at_us - now;
+	if (left > 0 && left < wait)
+		wait = left;
 	if (wait != UINT64_MAX)
 		wake_in(slot, wait);
 	return facts;
@@ -334,8 +349,11 @@ slot_facts(struct slot *slot)
 bool
 slot_reconcile(struct slot *slot, const char *reason)
 {
-	const struct slot_facts facts = slot_facts(slot);
+	struct slot_facts facts;
 
+	if (slot_is_at_rest(slot) && slot->host->workers.live->roll.settle_us == 0)
+		return false;
+	facts = slot_facts(slot);
 	switch (slot_rule(&facts)) {
 	case SLOT_WAIT:
 		return false;

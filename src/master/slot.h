@@ -54,6 +54,19 @@ void slot_set_goal(struct slot *slot, struct generation *goal);
 void slot_set_stale(struct slot *slot, bool stale);
 
 /*
+ * Is its goal reached, with nothing that is still to be told? So it is with nearly all slots at nearly every step of a roll, so this is
+ * what most of the steps consist of. Nothing is to be collected then, and the only thing to wait for may be roll.settle.
+ */
+static inline bool
+slot_is_at_rest(const struct slot *slot)
+{
+	const struct worker *w = slot->incumbent;
+
+	return w && !slot->successor && !slot->lost && w->state == WORKER_READY &&
+	       worker_is_of(w, slot->goal) && !w->failed && !w->leaving_soon;
+}
+
+/*
  * Takes out workers that have gone, and counts losses. To be called before slot_reconcile. True when
  * something was found.
  */

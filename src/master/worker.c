@@ -235,12 +235,6 @@ worker_retime(struct worker *w)
 }
 
 bool
-worker_is_of(const struct worker *w, const struct generation *generation)
-{
-	return w->generation == generation && !w->stale;
-}
-
-bool
 worker_is_seasoned(const struct worker *w, uint64_t settle_us, uint64_t *ret_left)
 {
 	uint64_t past;

@@ -70,10 +70,16 @@ struct worker_host {
 };
 
 struct worker {
-	const struct worker_host *host;
-	unsigned slot;
+	/* First what every step of a roll looks at, of every worker: one cache line. */
 	struct generation *generation;
 	enum worker_state state;
+	bool stale;           /* is to be replaced by another of the same generation */
+	bool leaving_soon;    /* the pool is about to let it drain: gets no new connections */
+	bool failed;          /* lost against our will; `failure` says how */
+	bool failure_counted; /* by the slot: it is told once */
+	uint64_t state_since_us;
+	const struct worker_host *host;
+	unsigned slot;
 	pid_t pid;
 	unsigned char dice; /* random, of its own: spreads what would come to all at once */
 	int pidfd;
@@ -91,19 +97,14 @@ struct worker {
 	struct event *on_deadline; /* of the state */
 	struct event *on_eof_grace;
 	struct counters *counters;
-	struct hosted *hosted; /* what a program has that was not written for us; NULL: it is one of ours */
-	uint64_t started_us;   /* clock_now_us */
-	uint64_t state_since_us;
+	struct hosted *hosted;   /* what a program has that was not written for us; NULL: it is one of ours */
+	uint64_t started_us;     /* clock_now_us */
 	uint64_t ready_since_us; /* 0: never was */
 	uint64_t deadline_us;    /* when on_deadline is due, if it is */
 	bool said_hello;
 	bool said_unknown;            /* an unknown message was logged */
 	bool hung;                    /* gets SIGABRT before SIGKILL */
 	bool reprieved;               /* its deadline came too late, and was set once more */
-	bool stale;                   /* is to be replaced by another of the same generation */
-	bool leaving_soon;            /* the pool is about to let it drain: gets no new connections */
-	bool failed;                  /* lost against our will; `failure` says how */
-	bool failure_counted;         /* by the slot: it is told once */
 	enum worker_end end;          /* known when it is lost, or has exited */
 	char failure[256];            /* "exited with status 1: …", as verdicts quote it */
 	char status[128];             /* its own words, last */
@@ -150,7 +151,11 @@ void worker_bequeath(struct worker *worker, struct worker *heir, unsigned share)
 void worker_retime(struct worker *worker);
 
 /* Is it what a slot with that goal should run? */
-bool worker_is_of(const struct worker *worker, const struct generation *generation);
+static inline bool
+worker_is_of(const struct worker *worker, const struct generation *generation)
+{
+	return worker->generation == generation && !worker->stale;
+}
 
 /*
  * A counter of its page. What only grows never goes back here, whatever the worker writes into the page.
