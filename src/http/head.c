@@ -16,6 +16,8 @@
  */
 #include "http/head.h"
 
+#include "http/chars.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
@@ -30,44 +32,6 @@
 #define CRLF_LEN    2
 #define VERSION_LEN 8 /* of "HTTP/1.1" */
 
-/* tchar of RFC 9110, 5.6.2 */
-static bool
-is_token_char(char c)
-{
-	static const bool other[128] = {
-		['!'] = true,
-		['#'] = true,
-		['$'] = true,
-		['%'] = true,
-		['&'] = true,
-		['\''] = true,
-		['*'] = true,
-		['+'] = true,
-		['-'] = true,
-		['.'] = true,
-		['^'] = true,
-		['_'] = true,
-		['`'] = true,
-		['|'] = true,
-		['~'] = true,
-	};
-	unsigned char u = (unsigned char)c;
-	unsigned char letter = u | 0x20;
-
-	return (letter >= 'a' && letter <= 'z') || (u >= '0' && u <= '9') || (u < 128 && other[u]);
-}
-
-/* How many characters of a token there are at the beginning. */
-static size_t
-token_len(const char *at, size_t len)
-{
-	size_t n = 0;
-
-	while (n < len && is_token_char(at[n]))
-		n++;
-	return n;
-}
-
 /* A complete line ends in CRLF, and has no other CR. */
 static bool
 is_ended_well(const char *line, size_t len)
@@ -79,7 +43,7 @@ is_ended_well(const char *line, size_t len)
 static int
 check_request_line(const char *line, size_t len)
 {
-	size_t method = token_len(line, len);
+	size_t method = http_chars_span(line, len, HTTP_CHARS_TOKEN);
 	const char *version;
 
 	len -= CRLF_LEN;
@@ -96,26 +60,15 @@ check_request_line(const char *line, size_t len)
 	return 0;
 }
 
-/* No control characters but tabs. Without a way out of the loop, so that it is done for many bytes at once. */
-static bool
-is_clean(const char *at, size_t len)
-{
-	bool clean = true;
-
-	for (size_t i = 0; i < len; i++)
-		clean &= ((unsigned char)at[i] >= ' ' && at[i] != 0x7f) || at[i] == '\t';
-	return clean;
-}
-
 /* A line that is ended well. */
 static int
 check_field(const char *line, size_t len)
 {
-	size_t name = token_len(line, len);
+	size_t name = http_chars_span(line, len, HTTP_CHARS_TOKEN), rest = len - name - CRLF_LEN;
 
 	if (name == 0 || line[name] != ':')
 		return 400;
-	return is_clean(line + name, len - name - CRLF_LEN) ? 0 : 400;
+	return http_chars_span(line + name, rest, HTTP_CHARS_VALUE) == rest ? 0 : 400;
 }
 
 int
@@ -157,7 +110,8 @@ check_beginning(const struct http_head *head, const char *line, size_t len, cons
 	if (max_line > limits->max_head)
 		max_line = limits->max_head;
 	/* what the first byte tells comes first; and it spares those who speak TLS to us the wait for a line's end */
-	if (head->n_lines == 0 && len > 0 && line[0] != '\r' && !is_token_char(line[0]))
+	if (head->n_lines == 0 && len > 0 && line[0] != '\r' &&
+		http_chars_span(line, 1, HTTP_CHARS_TOKEN) == 0)
 		return 400;
 	if (head->n_lines == 0 && len > max_line)
 		return 414;

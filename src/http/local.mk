@@ -2,6 +2,7 @@
 noinst_LIBRARIES += src/libhttp.a
 src_libhttp_a_SOURCES = \
 	src/http/buffer.c src/http/buffer.h \
+	src/http/chars.c src/http/chars.h \
 	src/http/chunked.c src/http/chunked.h \
 	src/http/connection.c src/http/connection.h \
 	src/http/deadline.c src/http/deadline.h \

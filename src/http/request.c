@@ -10,6 +10,8 @@
  */
 #include "http/request.h"
 
+#include "http/chars.h"
+
 #include <ctype.h>
 #include <strings.h>
 
@@ -132,35 +134,15 @@ is_port(const char *at, size_t len)
 	return len <= 5;
 }
 
-static bool
-is_name_char(char c)
+/* How many characters of an IPv6 address there are at the beginning. */
+static size_t
+ipv6_span(const char *at, size_t len)
 {
-	static const bool other[128] = {
-		['-'] = true,
-		['.'] = true,
-		['_'] = true,
-		['~'] = true,
-		['!'] = true,
-		['$'] = true,
-		['&'] = true,
-		['\''] = true,
-		['('] = true,
-		[')'] = true,
-		['*'] = true,
-		['+'] = true,
-		[';'] = true,
-		['='] = true,
-		['%'] = true,
-	};
-	unsigned char u = (unsigned char)c;
+	size_t n = 0;
 
-	return isalnum(u) || (u < sizeof(other) && other[u]);
-}
-
-static bool
-is_ipv6_char(char c)
-{
-	return isxdigit((unsigned char)c) || c == ':' || c == '.';
+	while (n < len && (isxdigit((unsigned char)at[n]) || at[n] == ':' || at[n] == '.'))
+		n++;
+	return n;
 }
 
 /*
@@ -172,10 +154,9 @@ static bool
 is_authority(struct http_text host)
 {
 	bool bracket = host.len > 0 && host.at[0] == '[';
-	size_t i = bracket ? 1 : 0;
+	size_t i = bracket ? 1 + ipv6_span(host.at + 1, host.len - 1)
+	                   : http_chars_span(host.at, host.len, HTTP_CHARS_NAME);
 
-	while (i < host.len && (bracket ? is_ipv6_char(host.at[i]) : is_name_char(host.at[i])))
-		i++;
 	if (bracket && (i == 1 || i == host.len || host.at[i++] != ']'))
 		return false;
 	return i == host.len || (host.at[i] == ':' && is_port(host.at + i + 1, host.len - i - 1));
@@ -220,16 +201,6 @@ starts_with(struct http_text text, struct http_text prefix)
 	       http_text_equal_nocase((struct http_text){ text.at, prefix.len }, prefix);
 }
 
-/* Visible ASCII only, and no fragment, which is none of the server's business and may be cut off by others. */
-static bool
-is_target_text(struct http_text text)
-{
-	for (size_t i = 0; i < text.len; i++)
-		if (text.at[i] <= ' ' || text.at[i] >= 0x7f || text.at[i] == '#')
-			return false;
-	return text.len > 0;
-}
-
 static int
 read_target(struct http_request *request)
 {
@@ -237,7 +208,7 @@ read_target(struct http_request *request)
 
 	if (request->verb == HTTP_VERB_CONNECT)
 		return 501; /* a tunnel: we are no proxy */
-	if (!is_target_text(target))
+	if (target.len == 0 || http_chars_span(target.at, target.len, HTTP_CHARS_TARGET) < target.len)
 		return 400;
 	if (target.at[0] == '/') {
 		set_path(request, target);

@@ -5,6 +5,7 @@ http_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 http_fixture = tests/unit/http_fixture.c tests/unit/http_fixture.h tests/unit/stride.h
 
 http_unit_tests = \
+	tests/unit/http_chars_test \
 	tests/unit/http_framing_test \
 	tests/unit/http_handoff_test \
 	tests/unit/http_memory_test \
@@ -17,6 +18,8 @@ check_PROGRAMS += $(http_unit_tests)
 TESTS += $(http_unit_tests)
 endif
 
+tests_unit_http_chars_test_CPPFLAGS = $(http_test_cppflags)
+tests_unit_http_chars_test_LDADD = $(http_test_ldadd)
 tests_unit_http_framing_test_CPPFLAGS = $(http_test_cppflags)
 tests_unit_http_framing_test_LDADD = $(http_test_ldadd)
 tests_unit_http_handoff_test_SOURCES = tests/unit/http_handoff_test.c $(http_fixture)
