@@ -1,9 +1,10 @@
 /*
- * Over libhttp-parser 2.
+ * Over libhttp-parser 2, which takes the request line apart, in one call: so the target comes in one piece, and the library has no state
+ * that would have to be kept. What it is too lax about is refused before (head.c) and after (request.c). In particular its own idea of how
+ * long the body is isn't used.
  *
- * Only heads are parsed, each in one call: so every name and value comes in one piece, and the library has no state
- * that would have to be kept. What it is too lax about is refused before (head.c) and after (request.c). In
- * particular its own idea of how long the body is isn't used.
+ * It sees no fields. Each is a line, a name, a colon and a value, when head.c has passed them: there is no more to find out about them, and
+ * the library would look at every byte again, and be laxer.
  */
 #include "http/parser.h"
 
@@ -11,7 +12,6 @@
 
 struct parsing {
 	struct http_request *request;
-	bool overflow;   /* there are more fields than it can hold */
 	unsigned n_ends; /* ends of a head that the library has seen */
 };
 
@@ -51,30 +51,6 @@ on_url(http_parser *parser, const char *at, size_t len)
 	return 0;
 }
 
-static int
-on_header_field(http_parser *parser, const char *at, size_t len)
-{
-	struct parsing *parsing = parser->data;
-	struct http_request *request = parsing->request;
-
-	parsing->overflow = request->n_fields == HTTP_FIELDS_MAX;
-	if (parsing->overflow)
-		return -1;
-	request->fields[request->n_fields++] = (struct http_field){ .name = { at, len }, .value = { at, 0 } };
-	return 0;
-}
-
-static int
-on_header_value(http_parser *parser, const char *at, size_t len)
-{
-	struct parsing *parsing = parser->data;
-	struct http_request *request = parsing->request;
-
-	/* what is behind the value belongs to it here; what is before does not */
-	request->fields[request->n_fields - 1].value = http_text_trim((struct http_text){ at, len });
-	return 0;
-}
-
 /* Stops the parser before it thinks about a body: 1 is "there is none". */
 static int
 on_headers_complete(http_parser *parser)
@@ -93,43 +69,73 @@ status_of(const http_parser *parser, const struct parsing *parsing)
 		break;
 	case HPE_INVALID_METHOD: /* a token, as head.c has seen, but of no method that is known */
 		return 501;
-	case HPE_HEADER_OVERFLOW:
-		return 431;
 	case HPE_INVALID_VERSION:
 		return 505;
 	default:
-		return parsing->overflow ? 431 : 400;
+		return 400;
 	}
 	if (parsing->n_ends !=
-		1) /* it doesn't agree with head.c about where the head ends: can't be, and must not */
+		1) /* it doesn't agree with head.c about where the line ends: can't be, and must not */
 		return 400;
 	return parser->http_major == 1 ? 0 : 505;
 }
 
-int
-http_request_parse(struct http_request *ret, const char *head, size_t len)
+static int
+parse_request_line(struct http_request *ret, const char *line, size_t len)
 {
 	static const http_parser_settings settings = {
 		.on_url = on_url,
-		.on_header_field = on_header_field,
-		.on_header_value = on_header_value,
 		.on_headers_complete = on_headers_complete,
 	};
 	struct parsing parsing = { .request = ret };
 	http_parser parser;
 	int status;
 
-	/* but for the array of fields, of which n_fields says how much counts */
-	memset(ret, 0, offsetof(struct http_request, fields));
 	http_parser_init(&parser, HTTP_REQUEST);
 	parser.data = &parsing;
-	http_parser_execute(&parser, &settings, head, len);
+	http_parser_execute(&parser, &settings, line, len);
+	http_parser_execute(&parser, &settings, "\r\n", 2);
 	status = status_of(&parser, &parsing);
 	if (status != 0)
 		return status;
 	ret->verb = verb_of(&parser);
-	ret->method.at = head;
+	ret->method.at = line;
 	ret->method.len = strlen(http_method_str((enum http_method)parser.method));
 	ret->minor = parser.http_minor > 0 ? 1 : 0;
 	return 0;
+}
+
+/* Up to the empty line. */
+static int
+split_fields(struct http_request *ret, const char *at, const char *end)
+{
+	while (end - at > 2) {
+		const char *colon = memchr(at, ':', (size_t)(end - at));
+		const char *lf = colon ? memchr(colon, '\n', (size_t)(end - colon)) : NULL;
+
+		if (!lf) /* can't be, and must not */
+			return 400;
+		if (ret->n_fields == HTTP_FIELDS_MAX)
+			return 431;
+		ret->fields[ret->n_fields++] = (struct http_field){
+			.name = { at, (size_t)(colon - at) },
+			.value = http_text_trim(
+				(struct http_text){ colon + 1, (size_t)(lf - 1 - (colon + 1)) }),
+		};
+		at = lf + 1;
+	}
+	return 0;
+}
+
+int
+http_request_parse(struct http_request *ret, const char *head, size_t len)
+{
+	const char *lf = memchr(head, '\n', len);
+	size_t line_len = lf ? (size_t)(lf + 1 - head) : len;
+	int status;
+
+	/* but for the array of fields, of which n_fields says how much counts */
+	memset(ret, 0, offsetof(struct http_request, fields));
+	status = parse_request_line(ret, head, line_len);
+	return status != 0 ? status : split_fields(ret, head + line_len, head + len);
 }

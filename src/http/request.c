@@ -6,6 +6,7 @@
  *
  *  - Content-Length with Transfer-Encoding; more than one of either, even if equal; a length that is not all digits
  *  - Transfer-Encoding other than exactly "chunked", and any in HTTP/1.0, which did not know it
+ *  - a tab before or behind the value of either: it is white space, but to some only a space is
  *  - no Host in HTTP/1.1; more than one Host in any version; a Host that is no host
  */
 #include "http/request.h"
@@ -93,6 +94,15 @@ set_once(const struct http_text **slot, const struct http_text *value)
 	return 0;
 }
 
+/* … one that says where the request ends. (What is around the value is the rest of its line.) */
+static int
+set_framing(const struct http_text **slot, const struct http_text *value)
+{
+	if (value->at[-1] == '\t' || value->at[value->len] == '\t')
+		return 400;
+	return set_once(slot, value);
+}
+
 static int
 read_field(struct framing_fields *fields, const struct http_field *field)
 {
@@ -112,11 +122,11 @@ read_field(struct framing_fields *fields, const struct http_field *field)
 		break;
 	case sizeof("Content-Length") - 1:
 		if (http_text_equal_nocase(field->name, HTTP_TEXT("Content-Length")))
-			return set_once(&fields->length, &field->value);
+			return set_framing(&fields->length, &field->value);
 		break;
 	case sizeof("Transfer-Encoding") - 1:
 		if (http_text_equal_nocase(field->name, HTTP_TEXT("Transfer-Encoding")))
-			return set_once(&fields->coding, &field->value);
+			return set_framing(&fields->coding, &field->value);
 		break;
 	default:
 		break;
