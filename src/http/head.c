@@ -1,18 +1,18 @@
 /*
  * The lines of a head.
  *
- * The parser library is lax, and Debian builds it with HTTP_PARSER_STRICT=0, which makes it laxer still. What it lets
- * through, and is refused here, since another program on the way may read it differently:
+ * Whatever another program on the way may read differently is refused here. The parser library, to which the request line goes, is lax, and
+ * Debian builds it with HTTP_PARSER_STRICT=0, which makes it laxer still; fields are only split at their colons after this (parser.c). So
+ * this is where these are found:
  *
- *  - lines that end in a bare LF; a bare CR, which it takes for the end of a line where a value is empty, or where
- *    the head ends
+ *  - lines that end in a bare LF; a bare CR, which some take for the end of a line
  *  - lines folded into the next one (RFC 9112, 5.2)
  *  - white space before the colon, and within a name: a "Content-Length :" that some see and others don't
  *  - any number of empty lines, CRs and LFs before the request line; one empty line is what the standard wants to be
  *    ignored
  *  - a request line with more than one space between its parts, without a version, or with a version like "HXYZ/1.1"
  *  - methods ended by other characters than a space
- *  - control characters, NUL among them, as the first of a value
+ *  - control characters, NUL among them, in a value
  */
 #include "http/head.h"
 

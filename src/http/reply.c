@@ -11,8 +11,10 @@
 #include <assert.h>
 #include <errno.h>
 
-/* The longest line with a number: 20 digits at the most, of 64 bits. */
-#define NUMBER_LINE_MAX sizeof("Content-Length: 18446744073709551615\r\n")
+#define LENGTH_NAME "Content-Length: "
+
+/* The longest line with a number: 20 digits at the most, of 64 bits, to a base of 10 or 16. */
+#define NUMBER_LINE_MAX sizeof(LENGTH_NAME "18446744073709551615\r\n")
 
 void
 http_reply_put(struct http_connection *connection, struct http_text text)
@@ -29,7 +31,7 @@ http_reply_put(struct http_connection *connection, struct http_text text)
 	bytes->end += text.len;
 }
 
-/* A line that is `name` and a number to a base of up to 16. By hand: printf would be the dearest part of a small reply. */
+/* A line that is `name`, not longer than LENGTH_NAME, and a number to a base of 10 or 16. By hand: printf would be the dearest part of a small reply. */
 static inline void
 put_number_line(struct http_connection *connection, struct http_text name, uint64_t n, unsigned base)
 {
@@ -133,7 +135,7 @@ static void
 end_head_with_length(struct http_connection *connection, uint64_t len)
 {
 	if (!http_status_is_bodiless(connection->status))
-		put_number_line(connection, HTTP_TEXT("Content-Length: "), len, 10);
+		put_number_line(connection, HTTP_TEXT(LENGTH_NAME), len, 10);
 	end_head(connection);
 }
 

@@ -94,13 +94,24 @@ set_once(const struct http_text **slot, const struct http_text *value)
 	return 0;
 }
 
-/* … one that says where the request ends. (What is around the value is the rest of its line.) */
+/* In the white space around a value, up to the colon before it and the CR behind it. */
+static bool
+has_tab_around(const struct http_text *value)
+{
+	const char *before = value->at - 1, *behind = value->at + value->len;
+
+	while (*before == ' ')
+		before--;
+	while (*behind == ' ')
+		behind++;
+	return *before == '\t' || *behind == '\t';
+}
+
+/* … one that says where the request ends. */
 static int
 set_framing(const struct http_text **slot, const struct http_text *value)
 {
-	if (value->at[-1] == '\t' || value->at[value->len] == '\t')
-		return 400;
-	return set_once(slot, value);
+	return has_tab_around(value) ? 400 : set_once(slot, value);
 }
 
 static int

@@ -85,8 +85,8 @@ const struct http_text *http_request_field(const struct http_request *request, s
 
 /*
  * Draws from method, target, version and fields what the rest of the request follows from, and refuses what other
- * programs on the way may have read differently (RFC 9112, sections 3, 6 and 11.2). 0, or the status to refuse the
- * request with.
+ * programs on the way may have read differently (RFC 9112, sections 3, 6 and 11.2). The fields must be those of a head that http_head_scan
+ * has passed, where they are: what is around a value counts, too. 0, or the status to refuse the request with.
  */
 int http_request_check(struct http_request *request);
 

@@ -315,7 +315,7 @@ look_at(const struct slot *slot, const struct worker *w, uint64_t *wait)
 	return place;
 }
 
-/* How long there may be no start yet. Asked of every slot at every step: the clock only where it counts. */
+/* How long there may be no start yet. The clock is read only where it counts: with roll.settle, all slots are asked at every step. */
 static uint64_t
 backoff_left_us(const struct slot *slot)
 {

@@ -54,8 +54,8 @@ void slot_set_goal(struct slot *slot, struct generation *goal);
 void slot_set_stale(struct slot *slot, bool stale);
 
 /*
- * Is its goal reached, with nothing that is still to be told? So it is with nearly all slots at nearly every step of a roll, so this is
- * what most of the steps consist of. Nothing is to be collected then, and the only thing to wait for may be roll.settle.
+ * Is its goal reached, with nothing that is still to be told? Then there is nothing to collect, and nothing to wait for but roll.settle.
+ * Nearly all slots are so at nearly every step of a roll: to see that quickly is what makes a step cheap.
  */
 static inline bool
 slot_is_at_rest(const struct slot *slot)
@@ -78,7 +78,7 @@ bool slot_reconcile(struct slot *slot, const char *reason);
 /* No worker is left. */
 bool slot_is_empty(const struct slot *slot);
 
-/* See slot_rule_is_settled; a slot without goal is settled when it is empty. */
+/* Its goal is reached: its one worker is READY and of it, or there is no goal and no worker. */
 bool slot_is_settled(const struct slot *slot);
 
 /* No worker is there but of the goal generation, none that is being replaced by another of it. */

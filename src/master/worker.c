@@ -242,7 +242,7 @@ worker_is_seasoned(const struct worker *w, uint64_t settle_us, uint64_t *ret_lef
 	*ret_left = 0;
 	if (w->state != WORKER_READY)
 		return false;
-	/* asked of every worker at every step of a roll: the clock only where it counts */
+	/* the clock is read only where it counts, as nearly all workers are asked at nearly every step of a roll */
 	if (settle_us == 0)
 		return true;
 	past = clock_now_us() - w->state_since_us;

@@ -70,7 +70,7 @@ struct worker_host {
 };
 
 struct worker {
-	/* First what every step of a roll looks at, of every worker: one cache line. */
+	/* First what every step of a roll looks at, of every worker: one cache line, where roll.settle is not set. */
 	struct generation *generation;
 	enum worker_state state;
 	bool stale;           /* is to be replaced by another of the same generation */
