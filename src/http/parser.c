@@ -74,8 +74,8 @@ status_of(const http_parser *parser, const struct parsing *parsing)
 	default:
 		return 400;
 	}
-	if (parsing->n_ends !=
-		1) /* it doesn't agree with head.c about where the line ends: can't be, and must not */
+	/* does it not agree with head.c about where the line ends? That can't be, and must not. */
+	if (parsing->n_ends != 1)
 		return 400;
 	return parser->http_major == 1 ? 0 : 505;
 }

@@ -522,8 +522,9 @@ class Daemon:
         daemons of theirs, only one may reap orphans.)"""
         try:
             if self.process.poll() is None:
-                self.send(signal.SIGQUIT)
+                # in this order: SIGCONT takes back the stop by which LeakSanitizer looks at a process that ends, and it waits for ever
                 self.send(signal.SIGCONT)
+                self.send(signal.SIGQUIT)
             self.wait_exit()
         finally:
             for pid in [self.pid, *self.pids()]:
