@@ -7,13 +7,14 @@
 #include <stddef.h>
 
 enum http_chars {
-	HTTP_CHARS_TOKEN = 1, /* of a method, or the name of a field: tchar of RFC 9110, 5.6.2 */
-	HTTP_CHARS_VALUE =
-		2, /* of a field's value: all but control characters, of which a tab is none here */
-	HTTP_CHARS_NAME =
-		4, /* of a host's name or IPv4 address: reg-name of RFC 3986, 3.2.2, but for the comma, which lists have */
-	HTTP_CHARS_TARGET =
-		8, /* visible ASCII, but no '#': a fragment is none of the server's business, and may be cut off by others */
+	/* of a method, or the name of a field: tchar of RFC 9110, 5.6.2 */
+	HTTP_CHARS_TOKEN = 1,
+	/* of a field's value: all but control characters; a tab may be in it */
+	HTTP_CHARS_VALUE = 2,
+	/* of a host's name or IPv4 address: reg-name of RFC 3986, 3.2.2, but for the comma, which lists have */
+	HTTP_CHARS_NAME = 4,
+	/* of a target: visible ASCII, but no '#': a fragment is none of the server's business, and may be cut off by others */
+	HTTP_CHARS_TARGET = 8,
 };
 
 /* A set of those for each character. */
