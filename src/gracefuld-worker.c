@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "worker/inheritance.h"
 #include "worker/lookout.h"
@@ -26,6 +27,9 @@ static const char usage[] =
 	"  --version  print the version, and exit\n"
 	"  --help     print this, and exit\n";
 
+/* How long the journal may take to read the last words: not much, as a roll may wait for this worker's end. */
+#define LOG_WAIT_US (100 * US_PER_MS)
+
 static int
 run_option(const char *option)
 {
@@ -42,6 +46,8 @@ run_option(const char *option)
 int
 main(int argc, char **argv)
 {
+	int status;
+
 	log_init("gracefuld-worker", LOG_INFO);
 	if (argc == 4 && strcmp(argv[1], "--accepting") == 0)
 		return lookout_run(argv[2], argv[3]);
@@ -51,5 +57,7 @@ main(int argc, char **argv)
 		fputs(usage, stderr);
 		return EX_USAGE;
 	}
-	return worker_run(PACKAGE_VERSION);
+	status = worker_run(PACKAGE_VERSION);
+	log_finish(LOG_WAIT_US);
+	return status;
 }

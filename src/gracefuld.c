@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "control/control.h"
@@ -33,6 +34,9 @@ static const char usage[] =
 	"USR1 write the status to the log; USR2 run the installed version of this program, in place;\n"
 	"TTIN, TTOU one worker more, one fewer.\n"
 	"See gracefuld(8), gracefuld.conf(5).\n";
+
+/* How long the journal may take to read the last words. */
+#define LOG_WAIT_US US_PER_SEC
 
 struct command {
 	struct master_options options;
@@ -166,5 +170,7 @@ main(int argc, char **argv)
 		fputs("gracefuld: " HERITAGE_ENV " names no state\n", stderr);
 		return EX_USAGE;
 	}
-	return command.test ? master_check(&command.options) : run(&command.options, command.check_state);
+	status = command.test ? master_check(&command.options) : run(&command.options, command.check_state);
+	log_finish(LOG_WAIT_US);
+	return status;
 }

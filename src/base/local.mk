@@ -5,6 +5,8 @@ src_libbase_a_SOURCES = \
 	src/base/clock.c src/base/clock.h \
 	src/base/fd.c src/base/fd.h \
 	src/base/log.c src/base/log.h \
+	src/base/log_backlog.c src/base/log_backlog.h \
+	src/base/log_pump.c src/base/log_pump.h \
 	src/base/socket.c src/base/socket.h \
 	src/base/slab.c src/base/slab.h \
 	src/base/pace.c src/base/pace.h \

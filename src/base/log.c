@@ -4,6 +4,8 @@
 #include "base/log.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log_backlog.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -13,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { FINISH_PAUSE_MS = 5 };
+
 static struct {
 	const char *program;
 	int level;
@@ -20,8 +24,11 @@ static struct {
 	void *arg;
 	log_observer *observer;
 	void *observer_arg;
-	unsigned long lost; /* records that the sink could not take, since the last that it took */
-} the_log = { .program = "", .level = LOG_INFO };
+	log_waiter *waiter;
+	void *waiter_arg;
+	struct log_backlog backlog; /* older than any record that is made now */
+	unsigned long lost;         /* records, younger than what waits; not told yet */
+} the_log = { .program = "", .level = LOG_INFO, .backlog = LOG_BACKLOG_INITIALIZER(the_log.backlog) };
 
 static const struct {
 	int level;
@@ -99,18 +106,22 @@ static int
 write_stderr(const struct log_record *record)
 {
 	struct pollfd ready = { .fd = STDERR_FILENO, .events = POLLOUT };
+	const time_t seconds = (time_t)(record->wall_us / US_PER_SEC);
 	char line[LOG_TEXT_MAX + 128], stamp[32];
-	struct timespec now;
 	struct tm tm;
 	int n;
 
-	if (poll(&ready, 1, 0) != 1 || !(ready.revents & POLLOUT))
+	if (poll(&ready, 1, 0) != 1)
 		return -EAGAIN;
-	clock_gettime(CLOCK_REALTIME, &now);
-	localtime_r(&now.tv_sec, &tm);
+	if (ready.revents & POLLNVAL)
+		return -EBADF;
+	if (!(ready.revents & POLLOUT))
+		return -EAGAIN;
+	localtime_r(&seconds, &tm);
 	strftime(stamp, sizeof(stamp), "%F %T", &tm);
-	n = snprintf(line, sizeof(line), "%s.%03d %s[%d] %s: %s\n", stamp, (int)(now.tv_nsec / 1000000),
-		record->program, (int)getpid(), log_level_name(record->level), record->text);
+	n = snprintf(line, sizeof(line), "%s.%03u %s[%d] %s: %s\n", stamp,
+		(unsigned)(record->wall_us / US_PER_MS % 1000), record->program, (int)getpid(),
+		log_level_name(record->level), record->text);
 	if (n < 0 || (size_t)n >= sizeof(line))
 		return -EMSGSIZE;
 	return write(STDERR_FILENO, line, (size_t)n) < 0 ? -errno : 0;
@@ -124,16 +135,92 @@ send_record(const struct log_record *record)
 	return write_stderr(record);
 }
 
+/* ---- what waits ---- */
+
+/* To the sink, or behind what waits. Negative errno: neither will have it. */
+static int
+put_record(const struct log_record *record)
+{
+	const bool is_first = !log_backlog_first(&the_log.backlog);
+	int r = is_first ? send_record(record) : -EAGAIN;
+
+	if (r != -EAGAIN)
+		return r;
+	r = log_backlog_add(&the_log.backlog, record);
+	if (r == 0 && is_first && the_log.waiter)
+		the_log.waiter(the_log.waiter_arg);
+	return r;
+}
+
+/* In its place: after what waits, before what is made now. It may have to wait for room. */
 static void
-send_loss(void)
+tell_loss(void)
 {
 	char text[80];
-	struct log_record loss = { LOG_WARNING, the_log.program, text, NULL, 0 };
+	const struct log_record loss = {
+		.wall_us = clock_wall_us(), .level = LOG_WARNING, .program = the_log.program, .text = text
+	};
 
+	if (the_log.lost == 0)
+		return;
 	snprintf(text, sizeof(text), "%lu log messages were lost: nobody took them", the_log.lost);
-	if (send_record(&loss) == 0)
+	if (put_record(&loss) == 0)
 		the_log.lost = 0;
 }
+
+enum log_flushed
+log_flush(void)
+{
+	enum log_flushed flushed = LOG_FLUSHED_NONE;
+	const struct log_record *first;
+	int r;
+
+	while ((first = log_backlog_first(&the_log.backlog))) {
+		r = send_record(first);
+		if (r == -EAGAIN)
+			return flushed;
+		the_log.lost += r < 0;
+		log_backlog_drop(&the_log.backlog);
+		flushed = LOG_FLUSHED_SOME;
+	}
+	tell_loss();
+	return log_backlog_first(&the_log.backlog) ? LOG_FLUSHED_SOME : LOG_FLUSHED_ALL;
+}
+
+void
+log_set_waiter(log_waiter *waiter, void *arg)
+{
+	the_log.waiter = waiter;
+	the_log.waiter_arg = arg;
+	if (waiter && log_backlog_first(&the_log.backlog))
+		waiter(arg);
+}
+
+/* What the sink will not have is for those who read stderr. */
+static void
+give_up_on_sink(void)
+{
+	log_sink *const sink = the_log.sink;
+
+	the_log.sink = NULL;
+	log_flush();
+	for (; log_backlog_first(&the_log.backlog); the_log.lost++)
+		log_backlog_drop(&the_log.backlog);
+	the_log.sink = sink;
+}
+
+void
+log_finish(uint64_t max_us)
+{
+	const uint64_t end_us = clock_now_us() + max_us;
+
+	while (log_flush() != LOG_FLUSHED_ALL && clock_now_us() < end_us)
+		poll(NULL, 0, FINISH_PAUSE_MS);
+	if (log_backlog_first(&the_log.backlog))
+		give_up_on_sink();
+}
+
+/* ---- what is said ---- */
 
 /* UTF-8 may pass; what would break the line or play with the terminal may not. */
 static void
@@ -148,11 +235,12 @@ static void __attribute__((format(printf, 4, 0)))
 log_v(int level, const char *const *fields, size_t n_fields, const char *fmt, va_list ap)
 {
 	char text[LOG_TEXT_MAX];
-	struct log_record record = { level, the_log.program, text, fields, n_fields };
+	struct log_record record = { 0, level, the_log.program, text, fields, n_fields };
 	int saved = errno, n;
 
 	if (!log_is_wanted(level))
 		return;
+	record.wall_us = clock_wall_us();
 	n = vsnprintf(text, sizeof(text), fmt, ap);
 	if (n < 0)
 		return;
@@ -162,9 +250,9 @@ log_v(int level, const char *const *fields, size_t n_fields, const char *fmt, va
 	if (the_log.observer && level <= LOG_INFO)
 		the_log.observer(&record, the_log.observer_arg);
 	if (level <= the_log.level) {
-		if (the_log.lost > 0)
-			send_loss();
-		if (send_record(&record) < 0)
+		log_flush();
+		tell_loss();
+		if (the_log.lost > 0 || put_record(&record) < 0)
 			the_log.lost++;
 	}
 	errno = saved;
@@ -174,15 +262,16 @@ int
 log_offer(int level, const char *const *fields, size_t n_fields, const char *text)
 {
 	char clean[LOG_TEXT_MAX];
-	const struct log_record record = { level, the_log.program, clean, fields, n_fields };
+	struct log_record record = { 0, level, the_log.program, clean, fields, n_fields };
 	int r;
 
 	if (level > the_log.level)
 		return 0;
+	record.wall_us = clock_wall_us();
 	snprintf(clean, sizeof(clean), "%s", text);
 	clean_text(clean);
-	if (the_log.lost > 0)
-		send_loss();
+	if (log_flush() != LOG_FLUSHED_ALL)
+		return -EAGAIN;
 	r = send_record(&record);
 	if (r == -EAGAIN)
 		return r;

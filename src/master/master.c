@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/log_pump.h"
 #include "master/inventory.h"
 #include "master/log_event.h"
 #include "master/loop.h"
@@ -93,6 +94,7 @@ struct master {
 	struct event *on_child;    /* timer: one has ended, STRAY_REAP_DELAY_US ago */
 	struct event *on_watchdog; /* NULL: nobody watches */
 	struct event *on_extend;   /* while reloading or stopping */
+	struct log_pump *log_pump;
 };
 
 /* ---- reports ---- */
@@ -764,9 +766,10 @@ master_init(struct master *m, const struct master_options *options, const struct
 	reload_init(&m->reload);
 	m->on_extend = event_new(m->base, -1, EV_PERSIST, on_extend, m);
 	m->on_lame_duck = evtimer_new(m->base, on_lame_duck, m);
+	m->log_pump = log_pump_new(m->base);
 	/* what a hosted program leaves behind comes to us, not to init */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	return m->on_extend && m->on_lame_duck &&
+	return m->log_pump && m->on_extend && m->on_lame_duck &&
 	       recycle_init(&m->recycle, m->base, m->pool, &m->reload) == 0 && init_reexec(m) &&
 	       start_watchdog(m) && catch_signals(m);
 }
@@ -794,6 +797,7 @@ master_done(struct master *m)
 		event_free(m->on_extend);
 	if (m->on_lame_duck)
 		event_free(m->on_lame_duck);
+	log_pump_free(m->log_pump);
 	if (m->base)
 		event_base_free(m->base);
 }

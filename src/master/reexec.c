@@ -4,6 +4,7 @@
 #include "master/reexec.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "master/log_event.h"
@@ -12,6 +13,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+/* How long the journal may take to read the last words of this image; the workers serve meanwhile. */
+#define LOG_WAIT_US (100 * US_PER_MS)
 
 /* The way in which it comes to nothing. */
 static void
@@ -109,6 +113,7 @@ replace(struct reexec *r, const struct heritage *heritage, int fd)
 	char **environment = heritage_environment(fd);
 	int error, kept = environment ? heritage_keep(heritage, true) : -ENOMEM;
 
+	log_finish(LOG_WAIT_US);
 	if (kept == 0)
 		execve(r->program, r->host.argv, environment);
 	error = kept < 0 ? kept : -errno;

@@ -47,8 +47,12 @@ unix_socket_give(const char *path, uid_t uid, gid_t gid, mode_t mode)
 		return -errno;
 	if (!S_ISSOCK(st.st_mode))
 		return -ENOTSOCK;
-	if ((uid != (uid_t)-1 || gid != (gid_t)-1) && fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0)
+	/* what is so already is left alone: a unit's filter refuses even to ask for it */
+	if (((uid != (uid_t)-1 && uid != st.st_uid) || (gid != (gid_t)-1 && gid != st.st_gid)) &&
+		fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0)
 		return -errno;
+	if ((st.st_mode & ALLPERMS) == mode)
+		return 0;
 	/* (fchmod takes no such descriptor) */
 	snprintf(known, sizeof(known), "/proc/self/fd/%d", fd);
 	return chmod(known, mode) < 0 ? -errno : 0;

@@ -21,6 +21,8 @@
 
 enum { FIELDS_MAX = 16, PARTS_OWN = 2 };
 
+static const struct sockaddr_un journal_address = { AF_UNIX, JOURNAL_SOCKET };
+
 static int journal_fd = -1;
 
 bool
@@ -32,6 +34,36 @@ journal_is_stderr(void)
 
 	return stream && sscanf(stream, "%ju:%ju", &device, &inode) == 2 && fstat(STDERR_FILENO, &st) == 0 &&
 	       st.st_dev == device && st.st_ino == inode;
+}
+
+static int
+connect_to_journal(int fd)
+{
+	return connect(fd, (const struct sockaddr *)&journal_address, sizeof(journal_address));
+}
+
+/* The socket that we were connected to is gone, as when systemd's own unit of it was started anew. */
+static bool
+is_gone(int error)
+{
+	return error == ECONNREFUSED || error == ECONNRESET || error == ENOTCONN;
+}
+
+/* Negative errno; -EAGAIN where it may go later. */
+static int
+send_parts(const struct msghdr *message)
+{
+	enum { FLAGS = MSG_NOSIGNAL | MSG_DONTWAIT };
+	ssize_t n = sendmsg(journal_fd, message, FLAGS);
+
+	if (n < 0 && is_gone(errno)) {
+		if (connect_to_journal(journal_fd) < 0)
+			return errno == ECONNREFUSED || errno == ENOENT ? -EAGAIN : -errno;
+		n = sendmsg(journal_fd, message, FLAGS);
+	}
+	if (n < 0)
+		return errno == ENOBUFS || errno == ENOMEM ? -EAGAIN : -errno;
+	return 0;
 }
 
 /* A log_sink. Values have no newline, which the log sees to, so no field needs the protocol's binary form. */
@@ -54,21 +86,18 @@ send_record(const struct log_record *record, void *arg)
 		part[message.msg_iovlen++] = (struct iovec){ (void *)(uintptr_t)field, strlen(field) };
 		part[message.msg_iovlen++] = (struct iovec){ (void *)(uintptr_t) "\n", 1 };
 	}
-	if (sendmsg(journal_fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		return -errno;
-	return 0;
+	return send_parts(&message);
 }
 
 int
 journal_open(void)
 {
-	static const struct sockaddr_un address = { AF_UNIX, JOURNAL_SOCKET };
 	cleanup_fd int fd = -1;
 
 	if (journal_fd >= 0)
 		return 0;
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+	if (fd < 0 || connect_to_journal(fd) < 0)
 		return -errno;
 	journal_fd = take_fd(&fd);
 	log_set_sink(send_record, NULL);

@@ -2,8 +2,7 @@
  * The journal as the sink of the log, in its native protocol, so that fields arrive as fields.
  *
  * Not through sd_journal_sendv(3), because that blocks when journald is slow or stopped, and the master must
- * never: here a record that the journal does not take at once is lost, counted, and the count is logged
- * later.
+ * never: here a record that the journal does not take at once waits in the log, see base/log.h.
  */
 #ifndef SYSTEMD_JOURNAL_H
 #define SYSTEMD_JOURNAL_H

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/log_pump.h"
 #include "base/timeslice.h"
 #include "service/service.h"
 #include "systemd/journal.h"
@@ -67,6 +68,7 @@ struct worker {
 	struct control_pipe *control;
 	struct status_pipe *status;
 	struct event *on_term, *heartbeat, *deadline, *on_begin;
+	struct log_pump *log_pump;
 	uint64_t connections;           /* open now */
 	uint64_t finished, handed, cut; /* gone since the drain began */
 	struct episode crowd;           /* limits.connections is reached */
@@ -529,7 +531,9 @@ open_loop(struct worker *w)
 	w->heartbeat = new_event(w, PRIORITY_URGENT, -1, EV_PERSIST, on_heartbeat);
 	w->deadline = new_event(w, PRIORITY_URGENT, -1, 0, on_deadline);
 	w->on_begin = new_event(w, PRIORITY_HANDOFF, -1, 0, on_begin);
-	if (!w->on_term || !w->heartbeat || !w->deadline || !w->on_begin || event_add(w->on_term, NULL) < 0 ||
+	w->log_pump = log_pump_new(w->host.base);
+	if (!w->on_term || !w->heartbeat || !w->deadline || !w->on_begin || !w->log_pump ||
+		event_add(w->on_term, NULL) < 0 ||
 		episode_init(&w->crowd, w->host.base, on_crowd_gone, w) < 0)
 		return fail(w, EX_OSERR, "no memory for the event loop");
 	block_sigterm(false);
@@ -714,6 +718,7 @@ worker_done(struct worker *w)
 		if (events[i])
 			event_free(events[i]);
 	episode_done(&w->crowd);
+	log_pump_free(w->log_pump);
 	if (w->host.base)
 		event_base_free(w->host.base);
 	counters_unmap(w->host.counters);

@@ -5,6 +5,7 @@ import os
 import pytest
 
 import box as boxes  # makes the harness of the scenarios known, too
+from figures import figure, pytest_terminal_summary  # noqa: F401  pylint: disable=unused-import
 from harness import config, free_port
 
 

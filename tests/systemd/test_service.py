@@ -1,5 +1,6 @@
 """gracefuld under a real systemd, installed and sandboxed as shipped."""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -9,7 +10,12 @@ import pytest
 
 import control
 from box import BUILD, TOP
-from harness import Client, Load, assert_no_failure, config, free_port
+from harness import Client, Load, assert_no_failure, config, free_port, wait_until
+
+CONTROL_SOCKET = "/run/gracefuld/control.sock"
+
+# Each with more than ten messages.
+RELOADS_LOGGED = 20
 
 # In the place of the installed worker program: passes the check of the configuration, then ends.
 BAD_WORKER = """#!/bin/sh
@@ -261,6 +267,98 @@ def test_journal_explains(started, configure):
     text = started.run("journalctl", "-x", "-u", "gracefuld", since)
     assert "Subject: A reload was rejected" in text
     assert "Subject: An error in the configuration" in text
+
+
+@contextlib.contextmanager
+def journald_stands_still(box):
+    """It reads nothing meanwhile."""
+    pid = box.show("MainPID", "systemd-journald.service")
+    box.run("kill", "-STOP", pid)
+    try:
+        yield
+    finally:
+        box.run("kill", "-CONT", pid)
+
+
+def fill_journal(box):
+    """More than its socket takes: that has room for 11 to 167 records, whatever the machine's settings are."""
+    for _ in range(RELOADS_LOGGED):
+        assert ": applied: " in box.run("gracefulctl", "reload")
+
+
+def own_messages(box, since):
+    found = box.messages(since, "-u", "gracefuld")
+    assert found and not any("lost" in message for message in found)
+    return found
+
+
+def test_journal_that_stands_still_loses_nothing(started, port, figure):
+    since = started.now()
+    with journald_stands_still(started):
+        fill_journal(started)
+        ask(port)
+    # the daemon offers what waits again by itself: nothing else makes it say anything now
+    started.wait_message(f"reload {RELOADS_LOGGED}: applied: ", since)
+    found = own_messages(started, since)
+    verdicts = [int(match[1]) for message in found if (match := re.match(r"reload (\d+): applied: ", message))]
+    figure(f"{len(found)} messages, {len(verdicts)} of them verdicts")
+    assert verdicts == list(range(1, RELOADS_LOGGED + 1))
+
+
+@pytest.mark.parametrize("end", ["stop", "re-exec"])
+def test_last_words_while_the_journal_stands_still(started, end, figure):
+    since = started.now()
+    with journald_stands_still(started):
+        fill_journal(started)
+        if end == "stop":
+            started.systemctl("stop", "gracefuld")
+            assert started.show("Result") == "success"
+        else:
+            master = started.show("MainPID")
+            started.run("kill", "-USR2", master)
+            wait_until(lambda: "GRACEFULD_STATE_FD=" in started.run("cat", f"/proc/{master}/environ"), "another image takes over")
+    started.wait_message("stopped$" if end == "stop" else "re-exec: .* goes on", since, "-u", "gracefuld")
+    found = own_messages(started, since)
+    figure(f"{len(found)} messages")
+    assert sum("stopping -> exited" in message for message in found) == 2 * (RELOADS_LOGGED + (end == "stop"))
+    assert end == "stop" or any("takes over" in message for message in found)
+
+
+def test_journal_whose_socket_is_made_anew(started):
+    """As by an upgrade of systemd that restarts all its units."""
+    units = [f"systemd-journald{name}" for name in (".socket", "-dev-log.socket", ".service")]
+    started.systemctl("stop", *units)
+    assert ": applied: " in started.run("gracefulctl", "reload")
+    started.systemctl("start", *units)
+    assert ": applied: " in started.run("gracefulctl", "reload")
+    started.wait_message("reload 1: applied: ", "SYSLOG_IDENTIFIER=gracefuld", "GRACEFULD_RELOAD=1")
+    started.wait_message("reload 2: applied: ", "SYSLOG_IDENTIFIER=gracefuld", "GRACEFULD_RELOAD=2")
+
+
+def test_nothing_to_worry_about_is_logged(box):
+    """With the unit and the configuration as they are shipped."""
+    since = box.now()
+    box.systemctl("start", "gracefuld")
+    box.systemctl("reload", "gracefuld")
+    box.systemctl("stop", "gracefuld")
+    assert box.messages(since, "-u", "gracefuld")
+    assert box.messages(since, "-u", "gracefuld", "-p", "warning") == []
+
+
+def test_group_of_administrators(box, configure):
+    """As the comments of the unit have it; and from a reload on as from the start on."""
+    def group():
+        return box.run("stat", "-c", "%G %a", CONTROL_SOCKET).strip()
+    box.drop_in("[Service]\nSupplementaryGroups=adm\nSystemCallFilter=fchownat\n")
+    configure(control={"path": CONTROL_SOCKET, "group": "adm"})
+    box.systemctl("start", "gracefuld")
+    assert group() == "adm 660"
+    configure(control={"path": CONTROL_SOCKET, "mode": "0600"})
+    box.systemctl("reload", "gracefuld")
+    assert group() == "gracefuld 600"
+    configure(control={"path": CONTROL_SOCKET, "group": "adm"})
+    box.systemctl("reload", "gracefuld")
+    assert group() == "adm 660"
 
 
 # -- socket activation

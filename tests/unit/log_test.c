@@ -139,38 +139,70 @@ errno_survives(void **state)
 	assert_int_equal(errno, E2BIG);
 }
 
-/* Nobody reads: nothing waits, whole lines only get through, and later the log says how many did not. */
-static void
-full_pipe_never_blocks_and_the_loss_is_counted(void **state)
+/* How often `part` is in what the pipe has. */
+static size_t
+count_said(struct pipe *pipe, const char *part)
 {
-	enum { SAID = 3000 }; /* lines of 60 bytes: more than the pipe's 64 KiB */
-	unsigned long lost;
+	size_t n = 0;
+
+	for (const char *p = said(pipe); (p = strstr(p, part)); p++)
+		n++;
+	return n;
+}
+
+/* Nobody reads, and the pipe of 64 KiB is full of lines of 60 bytes: the rest waits, in its order. */
+static void
+full_pipe_never_blocks_and_nothing_is_lost(void **state)
+{
+	enum { SAID = 2000 };
 	size_t seen = 0;
-	const char *text;
+
+	for (int i = 0; i < SAID; i++)
+		log_info("line %04d of those that are more than the pipe takes", i);
+	while (seen < SAID) {
+		for (const char *p = said(*state); (p = strstr(p, "info: line ")); p++, seen++)
+			assert_int_equal(strtol(p + strlen("info: line "), NULL, 10), seen);
+		log_flush();
+	}
+	assert_int_equal(log_flush(), LOG_FLUSHED_ALL);
+	log_info("and no more of that");
+	assert_int_equal(count_said(*state, "and no more of that"), 1);
+}
+
+/* Nobody reads for long: what is too much is lost, and the log says in its place how much that was. */
+static void
+what_is_over_the_bound_is_counted(void **state)
+{
+	enum { SAID = 10000 };
+	unsigned long lost = 0;
+	size_t seen = 0;
+	char *text;
 
 	for (int i = 0; i < SAID; i++)
 		log_info("this line has the number %04d", i);
-	text = said(*state);
-	for (const char *p = text; (p = strstr(p, "this line has the number ")); p++)
-		seen++;
-	assert_in_range(seen, 100, SAID - 1);
-	assert_int_equal(text[strlen(text) - 1], '\n');
-
-	log_info("there is room again");
-	text = strstr(said(*state), "warning: ");
-	assert_non_null(text);
-	assert_int_equal(sscanf(text, "warning: %lu log messages were lost", &lost), 1);
+	do {
+		log_flush();
+		text = (char *)said(*state);
+		for (const char *p = text; (p = strstr(p, "this line has the number ")); p++, seen++)
+			assert_int_equal(lost, 0);
+		if (strstr(text, " warning: "))
+			assert_int_equal(sscanf(strstr(text, " warning: "),
+						 " warning: %lu log messages were lost", &lost),
+				1);
+	} while (*text);
+	assert_in_range(seen, 1000, SAID - 1);
 	assert_int_equal(lost + seen, SAID);
+	log_info("there is room again");
+	text = (char *)said(*state);
 	assert_non_null(strstr(text, "there is room again"));
-
-	log_info("and no more of that");
-	assert_null(strstr(said(*state), "lost"));
+	assert_null(strstr(text, "lost"));
 }
 
 struct catcher {
 	int r; /* to be returned */
-	int calls;
+	int calls, taken;
 	int level;
+	uint64_t wall_us;
 	char text[100];
 	char field[100];
 };
@@ -181,10 +213,12 @@ static int catch (const struct log_record *record, void *arg)
 	struct catcher *catcher = arg;
 
 	catcher->calls++;
+	catcher->taken += catcher->r == 0;
 	catcher->level = record->level;
+	catcher->wall_us = record->wall_us;
 	snprintf(catcher->text, sizeof(catcher->text), "%s", record->text);
 	if (record->n_fields > 0)
-		snprintf(catcher->field, sizeof(catcher->field), "%s", record->fields[0]);
+		snprintf(catcher->field, sizeof(catcher->field), "%s", record->fields[record->n_fields - 1]);
 	return catcher->r;
 }
 
@@ -206,19 +240,130 @@ sink_takes_records_with_their_fields(void **state)
 	assert_non_null(strstr(said(*state), "back"));
 }
 
+/* The copy that waits is whole, and of the time at which it was made. */
+static void
+what_waits_is_as_it_was(void **state)
+{
+	char slot[] = "GRACEFULD_SLOT=3", event[] = "GRACEFULD_EVENT=worker";
+	const char *fields[] = { slot, event };
+	struct catcher catcher = { .r = -EAGAIN };
+	uint64_t made_us;
+
+	(void)state;
+	log_set_sink(catch, &catcher);
+	log_fields(LOG_NOTICE, fields, 2, "slot %d", 3);
+	made_us = catcher.wall_us;
+	memset(slot, 'x', strlen(slot));
+	memset(event, 'x', strlen(event));
+	fields[0] = fields[1] = NULL;
+	catcher = (struct catcher){ .r = 0 };
+	assert_int_equal(log_flush(), LOG_FLUSHED_ALL);
+	assert_int_equal(catcher.taken, 1);
+	assert_int_equal(catcher.level, LOG_NOTICE);
+	assert_string_equal(catcher.text, "slot 3");
+	assert_string_equal(catcher.field, "GRACEFULD_EVENT=worker");
+	assert_int_equal(catcher.wall_us, made_us);
+}
+
+static void
+what_waits_goes_first(void **state)
+{
+	struct catcher catcher = { .r = -EAGAIN };
+
+	log_set_sink(catch, &catcher);
+	log_info("one");
+	log_info("two");
+	assert_int_equal(log_flush(), LOG_FLUSHED_NONE);
+	assert_int_equal(log_offer(LOG_INFO, NULL, 0, "three"), -EAGAIN);
+	assert_string_equal(catcher.text, "one");
+	catcher = (struct catcher){ .r = 0 };
+	log_info("four");
+	assert_int_equal(catcher.taken, 3);
+	assert_string_equal(catcher.text, "four");
+	assert_int_equal(log_offer(LOG_INFO, NULL, 0, "three"), 0);
+	assert_int_equal(catcher.taken, 4);
+	assert_string_equal(said(*state), "");
+}
+
+/* To another sink, too, as a reload may choose one. */
+static void
+what_waits_goes_to_the_sink_of_then(void **state)
+{
+	struct catcher catcher = { .r = -EAGAIN };
+
+	log_set_sink(catch, &catcher);
+	log_info("one");
+	log_set_sink(NULL, NULL);
+	log_info("two");
+	assert_non_null(strstr(said(*state), "info: one\n"));
+}
+
+/* An error is no reason to come again. */
 static void
 loss_in_a_sink_is_counted_too(void **state)
 {
-	struct catcher catcher = { .r = -EAGAIN };
+	struct catcher catcher = { .r = -ECONNREFUSED };
 
 	(void)state;
 	log_set_sink(catch, &catcher);
 	log_info("one");
 	log_info("two");
 	catcher = (struct catcher){ .r = 0 };
+	assert_int_equal(log_flush(), LOG_FLUSHED_ALL);
+	assert_int_equal(catcher.calls, 1);
+	assert_string_equal(catcher.text, "2 log messages were lost: nobody took them");
 	log_info("three");
 	assert_int_equal(catcher.calls, 2);
 	assert_string_equal(catcher.text, "three");
+}
+
+/* A log_waiter */
+static void
+count_waits(void *arg)
+{
+	++*(int *)arg;
+}
+
+static void
+waiter_is_told_once(void **state)
+{
+	struct catcher catcher = { .r = -EAGAIN };
+	int waits = 0, late = 0;
+
+	(void)state;
+	log_set_sink(catch, &catcher);
+	log_set_waiter(count_waits, &waits);
+	log_info("one");
+	log_info("two");
+	assert_int_equal(waits, 1);
+	log_set_waiter(count_waits, &late);
+	assert_int_equal(late, 1);
+	catcher.r = 0;
+	log_info("three");
+	catcher.r = -EAGAIN;
+	log_info("four");
+	assert_int_equal(late, 2);
+	catcher.r = 0;
+	log_flush();
+	log_set_waiter(NULL, NULL);
+}
+
+/* At the end: those who read stderr are told what the journal has not taken, in time. */
+static void
+last_words_go_to_stderr(void **state)
+{
+	struct catcher catcher = { .r = -EAGAIN };
+
+	log_set_sink(catch, &catcher);
+	log_info("one");
+	log_info("two");
+	log_finish(1000);
+	assert_int_equal(catcher.taken, 0);
+	assert_int_equal(count_said(*state, "info: "), 2);
+	catcher.r = 0;
+	log_info("back, as it could not exec");
+	assert_int_equal(catcher.taken, 1);
+	log_finish(UINT64_MAX / 2); /* does not wait */
 }
 
 int
@@ -233,9 +378,15 @@ main(void)
 		cmocka_unit_test_setup_teardown(long_text_is_cut_and_marked, make_pipe, remove_pipe),
 		cmocka_unit_test_setup_teardown(errno_survives, make_pipe, remove_pipe),
 		cmocka_unit_test_setup_teardown(
-			full_pipe_never_blocks_and_the_loss_is_counted, make_pipe, remove_pipe),
+			full_pipe_never_blocks_and_nothing_is_lost, make_pipe, remove_pipe),
+		cmocka_unit_test_setup_teardown(what_is_over_the_bound_is_counted, make_pipe, remove_pipe),
 		cmocka_unit_test_setup_teardown(sink_takes_records_with_their_fields, make_pipe, remove_pipe),
+		cmocka_unit_test_setup_teardown(what_waits_is_as_it_was, make_pipe, remove_pipe),
+		cmocka_unit_test_setup_teardown(what_waits_goes_first, make_pipe, remove_pipe),
+		cmocka_unit_test_setup_teardown(what_waits_goes_to_the_sink_of_then, make_pipe, remove_pipe),
 		cmocka_unit_test_setup_teardown(loss_in_a_sink_is_counted_too, make_pipe, remove_pipe),
+		cmocka_unit_test_setup_teardown(waiter_is_told_once, make_pipe, remove_pipe),
+		cmocka_unit_test_setup_teardown(last_words_go_to_stderr, make_pipe, remove_pipe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

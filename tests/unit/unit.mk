@@ -14,6 +14,7 @@ layer_tests = \
 	tests/unit/handoff_test \
 	tests/unit/handover_test \
 	tests/unit/line_reader_test \
+	tests/unit/log_pump_test \
 	tests/unit/log_test \
 	tests/unit/message_test \
 	tests/unit/pace_test \
@@ -51,6 +52,8 @@ tests_unit_leaks_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_leaks_test_LDADD = $(base_test_ldadd)
 tests_unit_line_reader_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_line_reader_test_LDADD = $(ipc_test_ldadd)
+tests_unit_log_pump_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_log_pump_test_LDADD = $(base_test_ldadd) $(LIBEVENT_LIBS)
 tests_unit_log_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_log_test_LDADD = $(base_test_ldadd)
 tests_unit_message_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
