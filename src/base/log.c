@@ -15,7 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FINISH_PAUSE_MS = 5 };
+/* Between two offers at the end: shorter while the sink takes something. */
+enum { FINISH_PAUSE_MS = 5, FINISH_SHORT_PAUSE_MS = 1 };
 
 static struct {
 	const char *program;
@@ -27,7 +28,8 @@ static struct {
 	log_waiter *waiter;
 	void *waiter_arg;
 	struct log_backlog backlog; /* older than any record that is made now */
-	unsigned long lost;         /* records, younger than what waits; not told yet */
+	int refusal;                /* why it waits: -EAGAIN or -ENOTCONN, see log_sink */
+	unsigned long lost;         /* records, since the last that waits; not told yet */
 } the_log = { .program = "", .level = LOG_INFO, .backlog = LOG_BACKLOG_INITIALIZER(the_log.backlog) };
 
 static const struct {
@@ -115,6 +117,9 @@ write_stderr(const struct log_record *record)
 		return -EAGAIN;
 	if (ready.revents & POLLNVAL)
 		return -EBADF;
+	if (ready.revents &
+		(POLLERR | POLLHUP)) /* the reader is gone; a full pipe would be "not ready" for ever */
+		return -EPIPE;
 	if (!(ready.revents & POLLOUT))
 		return -EAGAIN;
 	localtime_r(&seconds, &tm);
@@ -127,64 +132,98 @@ write_stderr(const struct log_record *record)
 	return write(STDERR_FILENO, line, (size_t)n) < 0 ? -errno : 0;
 }
 
+/* -EAGAIN if it may wait, whyever it has to. */
 static int
 send_record(const struct log_record *record)
 {
-	if (the_log.sink)
-		return the_log.sink(record, the_log.arg);
-	return write_stderr(record);
+	int r = the_log.sink ? the_log.sink(record, the_log.arg) : write_stderr(record);
+
+	if (r != -EAGAIN && r != -ENOTCONN)
+		return r;
+	the_log.refusal = r;
+	return -EAGAIN;
 }
 
 /* ---- what waits ---- */
 
-/* To the sink, or behind what waits. Negative errno: neither will have it. */
+typedef int send_fn(const struct log_record *record);
+
+/* How many were lost. It becomes 0 when that is told; negative errno: it could not be. */
+static int
+tell_loss(send_fn *send, unsigned long *lost)
+{
+	char text[80];
+	struct log_record loss = { .level = LOG_WARNING, .program = the_log.program, .text = text };
+	int r;
+
+	if (*lost == 0)
+		return 0;
+	loss.wall_us = clock_wall_us();
+	snprintf(text, sizeof(text), "%lu log messages were lost: nobody took them", *lost);
+	r = send(&loss);
+	if (r == 0)
+		*lost = 0;
+	return r;
+}
+
+/*
+ * To the sink, or behind what waits. Negative errno: neither will have it. When something was lost, nothing is kept until there is much room
+ * again: else a sink that is always late would hear of losses more than of anything else.
+ */
 static int
 put_record(const struct log_record *record)
 {
 	const bool is_first = !log_backlog_first(&the_log.backlog);
-	int r = is_first ? send_record(record) : -EAGAIN;
+	int r = is_first ? tell_loss(send_record, &the_log.lost) : -EAGAIN;
 
 	if (r != -EAGAIN)
+		r = send_record(record);
+	if (r != -EAGAIN)
 		return r;
-	r = log_backlog_add(&the_log.backlog, record);
-	if (r == 0 && is_first && the_log.waiter)
+	if (the_log.lost > 0 && the_log.backlog.bytes > LOG_BACKLOG_MAX / 2)
+		return -ENOBUFS;
+	r = log_backlog_add(&the_log.backlog, record, the_log.lost);
+	if (r < 0)
+		return r;
+	the_log.lost = 0;
+	if (is_first && the_log.waiter)
 		the_log.waiter(the_log.waiter_arg);
-	return r;
+	return 0;
 }
 
-/* In its place: after what waits, before what is made now. It may have to wait for room. */
-static void
-tell_loss(void)
+/* The first of those that wait is sent, or lost. -EAGAIN: it still waits. */
+static int
+flush_first(send_fn *send, struct log_waiting *first)
 {
-	char text[80];
-	const struct log_record loss = {
-		.wall_us = clock_wall_us(), .level = LOG_WARNING, .program = the_log.program, .text = text
-	};
+	int r = tell_loss(send, &first->lost);
 
-	if (the_log.lost == 0)
-		return;
-	snprintf(text, sizeof(text), "%lu log messages were lost: nobody took them", the_log.lost);
-	if (put_record(&loss) == 0)
-		the_log.lost = 0;
+	if (r != -EAGAIN)
+		r = send(&first->record);
+	if (r == -EAGAIN)
+		return r;
+	the_log.lost += first->lost + (r < 0);
+	log_backlog_drop(&the_log.backlog);
+	return 0;
+}
+
+static enum log_flushed
+flush_to(send_fn *send)
+{
+	enum log_flushed flushed = LOG_FLUSHED_NONE;
+	struct log_waiting *first;
+
+	while ((first = log_backlog_first(&the_log.backlog))) {
+		if (flush_first(send, first) == -EAGAIN)
+			return flushed;
+		flushed = LOG_FLUSHED_SOME;
+	}
+	return tell_loss(send, &the_log.lost) == -EAGAIN ? flushed : LOG_FLUSHED_ALL;
 }
 
 enum log_flushed
 log_flush(void)
 {
-	enum log_flushed flushed = LOG_FLUSHED_NONE;
-	const struct log_record *first;
-	int r;
-
-	while ((first = log_backlog_first(&the_log.backlog))) {
-		r = send_record(first);
-		if (r == -EAGAIN)
-			return flushed;
-		the_log.lost += r < 0;
-		log_backlog_drop(&the_log.backlog);
-		flushed = LOG_FLUSHED_SOME;
-	}
-	tell_loss();
-	return log_backlog_first(&the_log.backlog) ? LOG_FLUSHED_SOME : LOG_FLUSHED_ALL;
+	return flush_to(send_record);
 }
 
 void
@@ -200,24 +239,38 @@ log_set_waiter(log_waiter *waiter, void *arg)
 static void
 give_up_on_sink(void)
 {
-	log_sink *const sink = the_log.sink;
+	struct log_waiting *first;
 
-	the_log.sink = NULL;
-	log_flush();
-	for (; log_backlog_first(&the_log.backlog); the_log.lost++)
+	flush_to(write_stderr);
+	while ((first = log_backlog_first(&the_log.backlog))) {
+		the_log.lost += first->lost + 1;
 		log_backlog_drop(&the_log.backlog);
-	the_log.sink = sink;
+	}
+	tell_loss(write_stderr, &the_log.lost);
 }
 
 void
 log_finish(uint64_t max_us)
 {
 	const uint64_t end_us = clock_now_us() + max_us;
+	enum log_flushed flushed;
 
-	while (log_flush() != LOG_FLUSHED_ALL && clock_now_us() < end_us)
-		poll(NULL, 0, FINISH_PAUSE_MS);
-	if (log_backlog_first(&the_log.backlog))
+	while ((flushed = log_flush()) != LOG_FLUSHED_ALL && clock_now_us() < end_us)
+		poll(NULL, 0, flushed == LOG_FLUSHED_SOME ? FINISH_SHORT_PAUSE_MS : FINISH_PAUSE_MS);
+	if (log_backlog_first(&the_log.backlog) || the_log.lost > 0)
 		give_up_on_sink();
+}
+
+unsigned long
+log_lost(void)
+{
+	return the_log.lost;
+}
+
+void
+log_add_lost(unsigned long n)
+{
+	the_log.lost += n;
 }
 
 /* ---- what is said ---- */
@@ -251,9 +304,7 @@ log_v(int level, const char *const *fields, size_t n_fields, const char *fmt, va
 		the_log.observer(&record, the_log.observer_arg);
 	if (level <= the_log.level) {
 		log_flush();
-		tell_loss();
-		if (the_log.lost > 0 || put_record(&record) < 0)
-			the_log.lost++;
+		the_log.lost += put_record(&record) < 0;
 	}
 	errno = saved;
 }
@@ -270,10 +321,8 @@ log_offer(int level, const char *const *fields, size_t n_fields, const char *tex
 	record.wall_us = clock_wall_us();
 	snprintf(clean, sizeof(clean), "%s", text);
 	clean_text(clean);
-	if (log_flush() != LOG_FLUSHED_ALL)
-		return -EAGAIN;
-	r = send_record(&record);
-	if (r == -EAGAIN)
+	r = log_flush() == LOG_FLUSHED_ALL ? send_record(&record) : -EAGAIN;
+	if (r == -EAGAIN && the_log.refusal == -EAGAIN)
 		return r;
 	the_log.lost += r < 0;
 	return 0;

@@ -29,8 +29,8 @@ struct log_record {
 };
 
 /*
- * Takes one record away. Must not block and must not log. Returns 0; -EAGAIN: not now, so that it waits and is offered again; or another
- * negative errno when the record is lost.
+ * Takes one record away. Must not block and must not log. Returns 0; -EAGAIN, not now, or -ENOTCONN, there is nobody at present: it waits and
+ * is offered again; or another negative errno when the record is lost.
  */
 typedef int log_sink(const struct log_record *record, void *arg);
 
@@ -69,10 +69,16 @@ typedef void log_waiter(void *arg);
 void log_set_waiter(log_waiter *waiter, void *arg);
 
 /*
- * Before the process ends, or becomes another program: waits until the sink has taken all, or `max_us`. The rest goes to stderr, as far as
- * that takes it at once.
+ * Before the process ends, or becomes another program: waits until the sink has taken all, or `max_us`. The rest, and a loss that could not be
+ * told, goes to stderr, as far as that takes it at once.
  */
 void log_finish(uint64_t max_us);
+
+/* After log_finish: how many were lost that no line has told of. */
+unsigned long log_lost(void);
+
+/* So many have been lost before, by another image of this process. */
+void log_add_lost(unsigned long n);
 
 /* Sees every record up to LOG_INFO, whatever the level of the log is. */
 typedef void log_observer(const struct log_record *record, void *arg);
@@ -96,7 +102,7 @@ void log_fields(int level, const char *const *fields, size_t n_fields, const cha
 
 /*
  * The same for what can wait elsewhere, without observers: whoever gets -EAGAIN may offer it again, nothing is kept or counted as lost. 0: it
- * was taken, is not wanted, or was lost for another reason and counted.
+ * was taken, is not wanted, or was lost for another reason and counted; also when there is nobody to take it, who may never come.
  */
 int log_offer(int level, const char *const *fields, size_t n_fields, const char *text);
 

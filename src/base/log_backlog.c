@@ -7,13 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct log_waiting {
-	STAILQ_ENTRY(log_waiting) link;
-	size_t size; /* of the block */
-	struct log_record record;
-	const char *fields[];
-};
-
 static size_t
 block_size(const struct log_record *record)
 {
@@ -33,7 +26,7 @@ put_string(char *to, const char *string)
 }
 
 int
-log_backlog_add(struct log_backlog *backlog, const struct log_record *record)
+log_backlog_add(struct log_backlog *backlog, const struct log_record *record, unsigned long lost)
 {
 	size_t size = block_size(record);
 	struct log_waiting *new;
@@ -45,6 +38,7 @@ log_backlog_add(struct log_backlog *backlog, const struct log_record *record)
 	if (!new)
 		return -ENOMEM;
 	new->size = size;
+	new->lost = lost;
 	new->record = *record;
 	new->record.fields = new->fields;
 	new->record.text = p = (char *)&new->fields[record->n_fields];
@@ -58,12 +52,10 @@ log_backlog_add(struct log_backlog *backlog, const struct log_record *record)
 	return 0;
 }
 
-const struct log_record *
+struct log_waiting *
 log_backlog_first(const struct log_backlog *backlog)
 {
-	const struct log_waiting *first = STAILQ_FIRST(&backlog->waiting);
-
-	return first ? &first->record : NULL;
+	return STAILQ_FIRST(&backlog->waiting);
 }
 
 void

@@ -10,7 +10,13 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
-struct log_waiting; /* one of them */
+struct log_waiting {
+	STAILQ_ENTRY(log_waiting) link;
+	size_t size;        /* of this block of memory, where all of the record is but its program's name */
+	unsigned long lost; /* records before this one: to be told first */
+	struct log_record record;
+	const char *fields[];
+};
 
 struct log_backlog {
 	STAILQ_HEAD(, log_waiting) waiting;
@@ -22,11 +28,11 @@ struct log_backlog {
 		.waiting = STAILQ_HEAD_INITIALIZER((backlog).waiting) \
 	}
 
-/* Copies the record, all but its program's name, to the end. 0; -ENOBUFS: it would be over the bound; or -ENOMEM. */
-int log_backlog_add(struct log_backlog *backlog, const struct log_record *record);
+/* Copies the record to the end, before which so many were lost. 0; -ENOBUFS: it would be over the bound; or -ENOMEM. */
+int log_backlog_add(struct log_backlog *backlog, const struct log_record *record, unsigned long lost);
 
 /* The one that waits longest, which is valid until it is dropped; NULL: none does. */
-const struct log_record *log_backlog_first(const struct log_backlog *backlog);
+struct log_waiting *log_backlog_first(const struct log_backlog *backlog);
 
 /* Forgets the first, which must be there. */
 void log_backlog_drop(struct log_backlog *backlog);

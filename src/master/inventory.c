@@ -28,6 +28,7 @@ static const struct heritage_field own_fields[] = {
 	HERITAGE_NUMBER(struct inventory_own, started_wall_us, UINT64_MAX),
 	HERITAGE_NUMBER(struct inventory_own, begun_us, UINT64_MAX),
 	HERITAGE_NUMBER(struct inventory_own, open_files, UINT32_MAX),
+	HERITAGE_NUMBER(struct inventory_own, log_lost, UINT32_MAX),
 	HERITAGE_STRING(struct inventory_own, program),
 	HERITAGE_END,
 };

@@ -22,7 +22,8 @@ struct inventory {
 		uint64_t begun_us; /* when the re-exec began */
 		unsigned
 			open_files; /* what a worker may have, where nothing is said; the master's own limit is another by now */
-		char *program; /* where this program is to be found; loading: allocated */
+		unsigned log_lost; /* lines of the log, see log_lost */
+		char *program;     /* where this program is to be found; loading: allocated */
 	} own;
 };
 

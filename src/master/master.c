@@ -612,6 +612,7 @@ inventory_of(struct master *m)
 			.started_wall_us = m->started_wall_us,
 			.begun_us = clock_now_us(),
 			.open_files = m->pool->host.open_files,
+			.log_lost = (unsigned)log_lost(),
 			.program = m->reexec.program },
 	};
 }
@@ -687,6 +688,7 @@ go_on(struct master *m, const struct inventory_own *own)
 	/* our own limit was raised by the image before */
 	m->pool->host.open_files = m->pool->slot_host.workers.open_files = own->open_files;
 	use_log_options(m, running->config);
+	log_add_lost(own->log_lost);
 	recycle_apply(&m->recycle, running->config);
 	stray_find(&m->strays, m->base, is_worker, m->pool);
 	enter_state(m, MASTER_RUNNING);

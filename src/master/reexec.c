@@ -113,7 +113,6 @@ replace(struct reexec *r, const struct heritage *heritage, int fd)
 	char **environment = heritage_environment(fd);
 	int error, kept = environment ? heritage_keep(heritage, true) : -ENOMEM;
 
-	log_finish(LOG_WAIT_US);
 	if (kept == 0)
 		execve(r->program, r->host.argv, environment);
 	error = kept < 0 ? kept : -errno;
@@ -131,6 +130,7 @@ leave(struct reexec *r)
 
 	log_event(LOG_NOTICE, EVENT_REEXEC_STARTED, NULL, "re-exec: %s takes over", r->program);
 	r->host.on_leave(r->host.arg);
+	log_finish(LOG_WAIT_US); /* what is lost of it is part of what is saved */
 	fd = heritage_seal(&heritage, r->host.save(&heritage, false, r->host.arg));
 	error = fd < 0 ? fd : replace(r, &heritage, fd);
 	heritage_done(&heritage);

@@ -19,7 +19,7 @@
 
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
 
-enum { FIELDS_MAX = 16, PARTS_OWN = 2 };
+enum { FIELDS_MAX = 16, PARTS_OWN = 2, SEND_FLAGS = MSG_NOSIGNAL | MSG_DONTWAIT };
 
 static const struct sockaddr_un journal_address = { AF_UNIX, JOURNAL_SOCKET };
 
@@ -36,12 +36,6 @@ journal_is_stderr(void)
 	       st.st_dev == device && st.st_ino == inode;
 }
 
-static int
-connect_to_journal(int fd)
-{
-	return connect(fd, (const struct sockaddr *)&journal_address, sizeof(journal_address));
-}
-
 /* The socket that we were connected to is gone, as when systemd's own unit of it was started anew. */
 static bool
 is_gone(int error)
@@ -49,21 +43,34 @@ is_gone(int error)
 	return error == ECONNREFUSED || error == ECONNRESET || error == ENOTCONN;
 }
 
-/* Negative errno; -EAGAIN where it may go later. */
+/*
+ * To the socket of then, by its name; a worker in its sandbox may not connect to it. (Not always: the name would have to be looked up for each
+ * record.)
+ */
+static ssize_t
+send_anew(const struct msghdr *message)
+{
+	struct sockaddr_un address = journal_address;
+	struct msghdr addressed = *message;
+
+	addressed.msg_name = &address;
+	addressed.msg_namelen = sizeof(address);
+	return sendmsg(journal_fd, &addressed, SEND_FLAGS);
+}
+
+/* As a log_sink returns it. */
 static int
 send_parts(const struct msghdr *message)
 {
-	enum { FLAGS = MSG_NOSIGNAL | MSG_DONTWAIT };
-	ssize_t n = sendmsg(journal_fd, message, FLAGS);
+	ssize_t n = sendmsg(journal_fd, message, SEND_FLAGS);
 
-	if (n < 0 && is_gone(errno)) {
-		if (connect_to_journal(journal_fd) < 0)
-			return errno == ECONNREFUSED || errno == ENOENT ? -EAGAIN : -errno;
-		n = sendmsg(journal_fd, message, FLAGS);
-	}
-	if (n < 0)
-		return errno == ENOBUFS || errno == ENOMEM ? -EAGAIN : -errno;
-	return 0;
+	if (n < 0 && is_gone(errno))
+		n = send_anew(message);
+	if (n >= 0)
+		return 0;
+	if (is_gone(errno) || errno == ENOENT)
+		return -ENOTCONN;
+	return errno == ENOBUFS || errno == ENOMEM ? -EAGAIN : -errno;
 }
 
 /* A log_sink. Values have no newline, which the log sees to, so no field needs the protocol's binary form. */
@@ -97,7 +104,7 @@ journal_open(void)
 	if (journal_fd >= 0)
 		return 0;
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect_to_journal(fd) < 0)
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&journal_address, sizeof(journal_address)) < 0)
 		return -errno;
 	journal_fd = take_fd(&fd);
 	log_set_sink(send_record, NULL);

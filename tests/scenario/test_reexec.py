@@ -1,8 +1,10 @@
 """Another image of the master takes over in the same process (SIGUSR2): no client, worker or scraper notices, and a bad one is refused."""
 
+import fcntl
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,7 +14,7 @@ from collections import Counter
 import pytest
 
 from control import Events, ask, connect, ctl, get, metrics, socket_of
-from harness import (DEADLINE, GRACEFULD, KEEP, REEXEC_LINE, Client, Load, assert_no_failure, children_of, config, descriptors,
+from harness import (DEADLINE, GRACEFULD, KEEP, REEXEC_LINE, WORKER, Client, Load, assert_no_failure, children_of, config, descriptors,
                      free_port, is_alive, load_text, proc_stat, scaled, wait_gone, wait_until)
 from sock_diag import server_pids
 from test_leak import born_with, check_contract
@@ -736,3 +738,46 @@ def test_variable_that_names_no_state(directory):
                               capture_output=True, text=True, timeout=DEADLINE, check=False)
         assert done.returncode == status, done
         assert done.stderr.count("\n") == 1
+
+
+# -- the log
+
+def wait_for(log, part):
+    """Reads until a line has it; all of them."""
+    found = []
+    while not found or part not in found[-1]:
+        found.append(log.readline())
+        assert found[-1], "it has ended"
+    return found
+
+
+def pending(pid, number):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        mask = next(int(line.split()[1], 16) for line in file if line.startswith("ShdPnd"))
+    return mask >> (number - 1) & 1
+
+
+def test_what_nobody_reads_is_counted_by_the_next_image(directory, port):
+    """The reader of standard error comes back only when another image has taken over: it hears how much it has missed."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    path = os.path.join(directory, "gracefuld.conf")
+    with open(path, "w", encoding="ascii") as file:
+        file.write(config(port))
+    command = [GRACEFULD, "-c", path, "-W", WORKER]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=writer, stderr=writer,
+                          env={**os.environ, "RUNTIME_DIRECTORY": directory}) as process:
+        os.close(writer)
+        with os.fdopen(reader, "rb") as log:
+            try:
+                wait_for(log, b"ready: generation 1")
+                for _ in range(20):  # the answers to a signal that comes while the same one waits are one
+                    process.send_signal(signal.SIGUSR1)
+                    wait_until(lambda: not pending(process.pid, signal.SIGUSR1), "the signal has been taken")
+                process.send_signal(signal.SIGUSR2)
+                wait_until(lambda: b"GRACEFULD_STATE_FD=" in open(f"/proc/{process.pid}/environ", "rb").read(), "another image")
+                found = wait_for(log, b"goes on")
+                assert re.search(rb"warning: [1-9]\d* log messages were lost", b"".join(found)), found
+            finally:
+                process.send_signal(signal.SIGQUIT)
+                log.read()

@@ -39,11 +39,21 @@ make_pipe(void **state)
 	return 0;
 }
 
+/* A log_sink */
+static int
+forget(const struct log_record *record, void *arg)
+{
+	(void)record, (void)arg;
+	return 0;
+}
+
 static int
 remove_pipe(void **state)
 {
 	struct pipe *pipe = *state;
 
+	log_set_sink(forget, NULL); /* what waits, or was lost, is none of the next test's */
+	log_flush();
 	log_set_sink(NULL, NULL);
 	dup2(pipe->saved_stderr, STDERR_FILENO);
 	close(pipe->saved_stderr);
@@ -159,12 +169,12 @@ full_pipe_never_blocks_and_nothing_is_lost(void **state)
 
 	for (int i = 0; i < SAID; i++)
 		log_info("line %04d of those that are more than the pipe takes", i);
-	while (seen < SAID) {
+	do {
 		for (const char *p = said(*state); (p = strstr(p, "info: line ")); p++, seen++)
 			assert_int_equal(strtol(p + strlen("info: line "), NULL, 10), seen);
-		log_flush();
-	}
-	assert_int_equal(log_flush(), LOG_FLUSHED_ALL);
+	} while (log_flush() != LOG_FLUSHED_ALL);
+	seen += count_said(*state, "info: line ");
+	assert_int_equal(seen, SAID);
 	log_info("and no more of that");
 	assert_int_equal(count_said(*state, "and no more of that"), 1);
 }
@@ -200,7 +210,7 @@ what_is_over_the_bound_is_counted(void **state)
 
 struct catcher {
 	int r; /* to be returned */
-	int calls, taken;
+	int calls, taken, losses;
 	int level;
 	uint64_t wall_us;
 	char text[100];
@@ -298,6 +308,71 @@ what_waits_goes_to_the_sink_of_then(void **state)
 	assert_non_null(strstr(said(*state), "info: one\n"));
 }
 
+/* A sink that takes one record of three. */
+static int
+take_every_third(const struct log_record *record, void *arg)
+{
+	struct catcher *catcher = arg;
+
+	if (++catcher->calls % 3 != 0)
+		return -EAGAIN;
+	catcher->taken++;
+	catcher->losses += strstr(record->text, "messages were lost") != NULL;
+	return 0;
+}
+
+/* What a slow one takes are not only news of what it did not take. */
+static void
+losses_are_told_in_sums(void **state)
+{
+	struct catcher catcher = { 0 };
+	char text[200];
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	log_set_sink(take_every_third, &catcher);
+	for (int i = 0; i < 50000; i++)
+		log_info("%s", text);
+	print_message("taken: %d, %d of them told of losses\n", catcher.taken, catcher.losses);
+	assert_in_range(catcher.losses, 2, catcher.taken / 100);
+}
+
+/* Who has gone will not come back, as who is late does: a pipe that is full looks the same otherwise. */
+static void
+pipe_without_a_reader_is_no_reason_to_wait(void **state)
+{
+	struct pipe *pipe = *state;
+
+	fcntl(STDERR_FILENO, F_SETFL, O_NONBLOCK);
+	while (write(STDERR_FILENO, pipe->text, 4096) > 0)
+		;
+	close(pipe->read_fd);
+	pipe->read_fd = -1;
+	log_info("one");
+	assert_int_equal(log_lost(), 1);
+	assert_int_equal(log_offer(LOG_INFO, NULL, 0, "two"), 0);
+	assert_int_equal(log_lost(), 2);
+}
+
+/* Nobody is there at present: it waits, but for what can wait elsewhere that may be too long. */
+static void
+nobody_may_come(void **state)
+{
+	struct catcher catcher = { .r = -ENOTCONN };
+
+	(void)state;
+	log_set_sink(catch, &catcher);
+	assert_int_equal(log_offer(LOG_INFO, NULL, 0, "of a program"), 0);
+	assert_int_equal(log_lost(), 1);
+	log_info("one");
+	assert_int_equal(log_offer(LOG_INFO, NULL, 0, "of a program"), 0);
+	catcher = (struct catcher){ .r = 0 };
+	log_info("two");
+	assert_int_equal(catcher.taken, 4); /* a loss, "one", a loss, "two" */
+	assert_int_equal(log_lost(), 0);
+}
+
 /* An error is no reason to come again. */
 static void
 loss_in_a_sink_is_counted_too(void **state)
@@ -348,6 +423,20 @@ waiter_is_told_once(void **state)
 	log_set_waiter(NULL, NULL);
 }
 
+/* … and of what was lost, which the sink would not hear. */
+static void
+last_loss_goes_to_stderr(void **state)
+{
+	struct catcher catcher = { .r = -EPERM };
+
+	log_set_sink(catch, &catcher);
+	log_info("one");
+	log_add_lost(2);
+	log_finish(1000);
+	assert_non_null(strstr(said(*state), "warning: 3 log messages were lost: nobody took them\n"));
+	assert_int_equal(log_lost(), 0);
+}
+
 /* At the end: those who read stderr are told what the journal has not taken, in time. */
 static void
 last_words_go_to_stderr(void **state)
@@ -385,6 +474,11 @@ main(void)
 		cmocka_unit_test_setup_teardown(what_waits_goes_first, make_pipe, remove_pipe),
 		cmocka_unit_test_setup_teardown(what_waits_goes_to_the_sink_of_then, make_pipe, remove_pipe),
 		cmocka_unit_test_setup_teardown(loss_in_a_sink_is_counted_too, make_pipe, remove_pipe),
+		cmocka_unit_test_setup_teardown(losses_are_told_in_sums, make_pipe, remove_pipe),
+		cmocka_unit_test_setup_teardown(
+			pipe_without_a_reader_is_no_reason_to_wait, make_pipe, remove_pipe),
+		cmocka_unit_test_setup_teardown(nobody_may_come, make_pipe, remove_pipe),
+		cmocka_unit_test_setup_teardown(last_loss_goes_to_stderr, make_pipe, remove_pipe),
 		cmocka_unit_test_setup_teardown(waiter_is_told_once, make_pipe, remove_pipe),
 		cmocka_unit_test_setup_teardown(last_words_go_to_stderr, make_pipe, remove_pipe),
 	};
