@@ -3,13 +3,13 @@ sbin_PROGRAMS += gracefuld
 gracefuld_SOURCES = src/gracefuld.c
 gracefuld_LDADD = \
 	src/libcontrol.a src/libmaster.a src/libhttp.a src/libconfig.a src/libsystemd-glue.a src/libipc.a src/libbase.a \
-	$(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) $(LIBMD_LIBS) $(LIBSYSTEMD_LIBS) $(JANSSON_LIBS) $(HTTP_PARSER_LIBS)
+	$(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) $(LIBMD_LIBS) $(LIBSYSTEMD_LIBS) $(JANSSON_LIBS)
 
 libexec_PROGRAMS += gracefuld-worker
 gracefuld_worker_SOURCES = src/gracefuld-worker.c
 gracefuld_worker_LDADD = \
 	src/libworker.a src/libservice.a src/libhttp.a src/libconfig.a src/libsystemd-glue.a src/libipc.a src/libbase.a \
-	$(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) $(LIBSYSTEMD_LIBS) $(HTTP_PARSER_LIBS) $(LIBCARES_LIBS)
+	$(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) $(LIBSYSTEMD_LIBS) $(LIBCARES_LIBS)
 
 bin_PROGRAMS += gracefulctl
 gracefulctl_SOURCES = src/gracefulctl.c

@@ -1,7 +1,7 @@
 /*
  * Bodies in chunks.
  *
- * Refused, though the parser library lets it through: a bare LF, or a CR that no LF follows; anything but CRLF behind
+ * Refused, though many let it through: a bare LF, or a CR that no LF follows; anything but CRLF behind
  * a chunk's data; white space around a size, control characters in extensions. Extensions and trailers are read over:
  * no field of a trailer is ever taken for one of the head. They are limited together with the sizes themselves, so
  * that nobody is kept busy with megabytes of framing around a small body.

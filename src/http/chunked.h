@@ -1,9 +1,8 @@
 /*
  * Bodies in chunks (RFC 9112, section 7.1).
  *
- * Not the parser library's business: its state can't be carried to another process in a form that its next version
- * understands, and as Debian builds it, it doesn't look at what follows a chunk. Here the bytes stay as they came
- * until the last one is there, so the state of a half-read body is the bytes themselves.
+ * The bytes stay as they came until the last one is there: so the state of a half-read body is the bytes themselves, which can be carried to
+ * another process, of another version too.
  */
 #ifndef HTTP_CHUNKED_H
 #define HTTP_CHUNKED_H

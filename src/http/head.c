@@ -1,9 +1,8 @@
 /*
  * The lines of a head.
  *
- * Whatever another program on the way may read differently is refused here. The parser library, to which the request line goes, is lax, and
- * Debian builds it with HTTP_PARSER_STRICT=0, which makes it laxer still; fields are only split at their colons after this (parser.c). So
- * this is where these are found:
+ * Whatever another program on the way may read differently is refused here; afterwards, lines are only split (parser.c). So this is where
+ * these are found:
  *
  *  - lines that end in a bare LF; a bare CR, which some take for the end of a line
  *  - lines folded into the next one (RFC 9112, 5.2)
@@ -29,14 +28,11 @@
  */
 #define REQUEST_LINE_EXTRA 64
 
-#define CRLF_LEN    2
-#define VERSION_LEN 8 /* of "HTTP/1.1" */
-
 /* A complete line ends in CRLF, and has no other CR. */
 static bool
 is_ended_well(const char *line, size_t len)
 {
-	return len >= CRLF_LEN && memchr(line, '\r', len) == line + len - CRLF_LEN;
+	return len >= HTTP_CRLF_LEN && memchr(line, '\r', len) == line + len - HTTP_CRLF_LEN;
 }
 
 /* method SP target SP "HTTP/" digit "." digit; the target's characters are looked at later. */
@@ -46,10 +42,10 @@ check_request_line(const char *line, size_t len)
 	size_t method = http_chars_span(line, len, HTTP_CHARS_TOKEN);
 	const char *version;
 
-	len -= CRLF_LEN;
-	if (method == 0 || len < method + sizeof("  ") + VERSION_LEN - 1 || line[method] != ' ')
+	len -= HTTP_CRLF_LEN;
+	if (method == 0 || len < method + sizeof("  ") + HTTP_VERSION_LEN - 1 || line[method] != ' ')
 		return 400;
-	version = line + len - VERSION_LEN;
+	version = line + len - HTTP_VERSION_LEN;
 	if (memcmp(version, "HTTP/", 5) != 0 || !isdigit((unsigned char)version[5]) || version[6] != '.' ||
 		!isdigit((unsigned char)version[7]))
 		return 400;
@@ -64,7 +60,7 @@ check_request_line(const char *line, size_t len)
 static int
 check_field(const char *line, size_t len)
 {
-	size_t name = http_chars_span(line, len, HTTP_CHARS_TOKEN), rest = len - name - CRLF_LEN;
+	size_t name = http_chars_span(line, len, HTTP_CHARS_TOKEN), rest = len - name - HTTP_CRLF_LEN;
 
 	if (name == 0 || line[name] != ':')
 		return 400;
@@ -81,14 +77,14 @@ http_head_check_field(const char *line, size_t len)
 static int
 check_line(struct http_head *head, const char *line, size_t len)
 {
-	bool empty = len == CRLF_LEN;
+	bool empty = len == HTTP_CRLF_LEN;
 
 	if (!is_ended_well(line, len))
 		return 400;
 	if (head->n_lines == 0 && empty) {
 		if (head->start > 0)
 			return 400;
-		head->start = CRLF_LEN;
+		head->start = HTTP_CRLF_LEN;
 		return 0;
 	}
 	if (empty) {

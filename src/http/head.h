@@ -8,6 +8,9 @@
 
 #include <stddef.h>
 
+#define HTTP_CRLF_LEN    2 /* of a line's end */
+#define HTTP_VERSION_LEN 8 /* of "HTTP/1.1" */
+
 /* All zero at the beginning. */
 struct http_head {
 	size_t line;    /* where the first line begins that is not complete yet */

@@ -37,7 +37,7 @@ struct http_limits {
 	uint64_t rest_credit_us;
 };
 
-/* The parser library gives up at a request line of 80 KiB. */
+/* It is kept whole while it comes, and goes along whole at a handover. */
 #define HTTP_HEAD_MAX ((size_t)64 * 1024)
 
 /* Sensible values for a server on the open network. */

@@ -1,4 +1,4 @@
-# Layer "http": the server's side of HTTP/1.1, over a parser library. Above: base; knows nothing of gracefuld.
+# Layer "http": the server's side of HTTP/1.1. Above: base; knows nothing of gracefuld.
 noinst_LIBRARIES += src/libhttp.a
 src_libhttp_a_SOURCES = \
 	src/http/buffer.c src/http/buffer.h \

@@ -1,5 +1,8 @@
 /*
- * The one place where the parser library is known: Debian's libhttp-parser, or another one later, as llhttp.
+ * From a head, as bytes, to a request.
+ *
+ * By no library: what has to be looked at closely head.c looks at, as it must refuse what libraries let pass, and what is left is to split lines
+ * that are known to be good. (Debian has libhttp-parser, which has had no maintainer since 2020, and not its successor llhttp.)
  */
 #ifndef HTTP_PARSER_H
 #define HTTP_PARSER_H

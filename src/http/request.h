@@ -48,7 +48,7 @@ struct http_field {
 #define HTTP_FIELDS_MAX 100
 
 enum http_verb {
-	HTTP_VERB_OTHER, /* one that the parser knows, as PROPFIND; see `method` */
+	HTTP_VERB_UNKNOWN, /* never reaches a handler */
 	HTTP_VERB_GET,
 	HTTP_VERB_HEAD,
 	HTTP_VERB_POST,

@@ -1,5 +1,5 @@
 # Tests of the layer "http": units, the fuzz target's kept corpus, and a benchmark that is built with them but not run.
-http_test_libs = src/libhttp.a src/libbase.a $(LIBEVENT_LIBS) $(HTTP_PARSER_LIBS)
+http_test_libs = src/libhttp.a src/libbase.a $(LIBEVENT_LIBS)
 http_test_ldadd = $(http_test_libs) $(CMOCKA_LIBS)
 http_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 http_fixture = tests/unit/http_fixture.c tests/unit/http_fixture.h tests/unit/stride.h

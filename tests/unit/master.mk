@@ -49,5 +49,5 @@ endif
 tests_unit_heritage_test_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_heritage_test_LDADD = \
 	src/libcontrol.a src/libmaster.a src/libhttp.a src/libconfig.a src/libsystemd-glue.a src/libipc.a src/libbase.a \
-	$(CMOCKA_LIBS) $(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) $(LIBMD_LIBS) $(LIBSYSTEMD_LIBS) $(JANSSON_LIBS) $(HTTP_PARSER_LIBS)
+	$(CMOCKA_LIBS) $(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) $(LIBMD_LIBS) $(LIBSYSTEMD_LIBS) $(JANSSON_LIBS)
 EXTRA_DIST += tests/unit/heritage.json

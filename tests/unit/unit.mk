@@ -3,9 +3,9 @@
 base_test_ldadd = src/libbase.a $(CMOCKA_LIBS)
 ipc_test_ldadd = src/libipc.a $(base_test_ldadd)
 service_test_ldadd = src/libservice.a src/libhttp.a src/libconfig.a $(ipc_test_ldadd) $(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) \
-	$(HTTP_PARSER_LIBS) $(LIBCARES_LIBS)
+	$(LIBCARES_LIBS)
 worker_test_ldadd = src/libworker.a src/libservice.a src/libhttp.a src/libconfig.a src/libsystemd-glue.a \
-	$(ipc_test_ldadd) $(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) $(HTTP_PARSER_LIBS) $(LIBCARES_LIBS)
+	$(ipc_test_ldadd) $(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) $(LIBCARES_LIBS)
 
 layer_tests = \
 	tests/unit/acceptor_test \
