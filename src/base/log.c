@@ -28,6 +28,7 @@ static struct {
 	log_waiter *waiter;
 	void *waiter_arg;
 	struct log_backlog backlog; /* older than any record that is made now */
+	bool was_full;              /* and has not been half empty since */
 	int refusal;                /* why it waits: -EAGAIN or -ENOTCONN, see log_sink */
 	unsigned long lost;         /* records, since the last that waits; not told yet */
 } the_log = { .program = "", .level = LOG_INFO, .backlog = LOG_BACKLOG_INITIALIZER(the_log.backlog) };
@@ -150,15 +151,14 @@ typedef int send_fn(const struct log_record *record);
 
 /* How many were lost. It becomes 0 when that is told; negative errno: it could not be. */
 static int
-tell_loss(send_fn *send, unsigned long *lost)
+tell_loss(send_fn *send, unsigned long *lost, uint64_t wall_us)
 {
 	char text[80];
-	struct log_record loss = { .level = LOG_WARNING, .program = the_log.program, .text = text };
+	const struct log_record loss = { wall_us, LOG_WARNING, the_log.program, text, NULL, 0 };
 	int r;
 
 	if (*lost == 0)
 		return 0;
-	loss.wall_us = clock_wall_us();
 	snprintf(text, sizeof(text), "%lu log messages were lost: nobody took them", *lost);
 	r = send(&loss);
 	if (r == 0)
@@ -166,36 +166,11 @@ tell_loss(send_fn *send, unsigned long *lost)
 	return r;
 }
 
-/*
- * To the sink, or behind what waits. Negative errno: neither will have it. When something was lost, nothing is kept until there is much room
- * again: else a sink that is always late would hear of losses more than of anything else.
- */
-static int
-put_record(const struct log_record *record)
-{
-	const bool is_first = !log_backlog_first(&the_log.backlog);
-	int r = is_first ? tell_loss(send_record, &the_log.lost) : -EAGAIN;
-
-	if (r != -EAGAIN)
-		r = send_record(record);
-	if (r != -EAGAIN)
-		return r;
-	if (the_log.lost > 0 && the_log.backlog.bytes > LOG_BACKLOG_MAX / 2)
-		return -ENOBUFS;
-	r = log_backlog_add(&the_log.backlog, record, the_log.lost);
-	if (r < 0)
-		return r;
-	the_log.lost = 0;
-	if (is_first && the_log.waiter)
-		the_log.waiter(the_log.waiter_arg);
-	return 0;
-}
-
 /* The first of those that wait is sent, or lost. -EAGAIN: it still waits. */
 static int
 flush_first(send_fn *send, struct log_waiting *first)
 {
-	int r = tell_loss(send, &first->lost);
+	int r = tell_loss(send, &first->lost, first->record.wall_us);
 
 	if (r != -EAGAIN)
 		r = send(&first->record);
@@ -217,13 +192,44 @@ flush_to(send_fn *send)
 			return flushed;
 		flushed = LOG_FLUSHED_SOME;
 	}
-	return tell_loss(send, &the_log.lost) == -EAGAIN ? flushed : LOG_FLUSHED_ALL;
+	if (the_log.lost > 0 && tell_loss(send, &the_log.lost, clock_wall_us()) == -EAGAIN)
+		return flushed;
+	return LOG_FLUSHED_ALL;
 }
 
 enum log_flushed
 log_flush(void)
 {
 	return flush_to(send_record);
+}
+
+/*
+ * Behind what waits. Negative errno: there is no room. Then nothing is kept until there is much of it again: else a sink that is always late
+ * would hear of losses more than of anything else.
+ */
+static int
+keep_record(const struct log_record *record)
+{
+	const bool is_first = !log_backlog_first(&the_log.backlog);
+	int r;
+
+	if (the_log.was_full && the_log.backlog.bytes > LOG_BACKLOG_MAX / 2)
+		return -ENOBUFS;
+	r = log_backlog_add(&the_log.backlog, record, the_log.lost);
+	the_log.was_full = r < 0;
+	if (r < 0)
+		return r;
+	the_log.lost = 0;
+	if (is_first && the_log.waiter)
+		the_log.waiter(the_log.waiter_arg);
+	return 0;
+}
+
+/* Negative errno; -EAGAIN: it may be kept, or offered again. */
+static int
+offer_record(const struct log_record *record)
+{
+	return log_flush() == LOG_FLUSHED_ALL ? send_record(record) : -EAGAIN;
 }
 
 void
@@ -246,7 +252,7 @@ give_up_on_sink(void)
 		the_log.lost += first->lost + 1;
 		log_backlog_drop(&the_log.backlog);
 	}
-	tell_loss(write_stderr, &the_log.lost);
+	tell_loss(write_stderr, &the_log.lost, clock_wall_us());
 }
 
 void
@@ -289,7 +295,7 @@ log_v(int level, const char *const *fields, size_t n_fields, const char *fmt, va
 {
 	char text[LOG_TEXT_MAX];
 	struct log_record record = { 0, level, the_log.program, text, fields, n_fields };
-	int saved = errno, n;
+	int saved = errno, n, r;
 
 	if (!log_is_wanted(level))
 		return;
@@ -303,8 +309,8 @@ log_v(int level, const char *const *fields, size_t n_fields, const char *fmt, va
 	if (the_log.observer && level <= LOG_INFO)
 		the_log.observer(&record, the_log.observer_arg);
 	if (level <= the_log.level) {
-		log_flush();
-		the_log.lost += put_record(&record) < 0;
+		r = offer_record(&record);
+		the_log.lost += (r == -EAGAIN ? keep_record(&record) : r) < 0;
 	}
 	errno = saved;
 }
@@ -321,9 +327,11 @@ log_offer(int level, const char *const *fields, size_t n_fields, const char *tex
 	record.wall_us = clock_wall_us();
 	snprintf(clean, sizeof(clean), "%s", text);
 	clean_text(clean);
-	r = log_flush() == LOG_FLUSHED_ALL ? send_record(&record) : -EAGAIN;
+	r = offer_record(&record);
 	if (r == -EAGAIN && the_log.refusal == -EAGAIN)
 		return r;
+	if (r == -EAGAIN && the_log.backlog.bytes < LOG_BACKLOG_MAX / 2) /* the rest is for us */
+		r = keep_record(&record);
 	the_log.lost += r < 0;
 	return 0;
 }

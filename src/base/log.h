@@ -102,7 +102,8 @@ void log_fields(int level, const char *const *fields, size_t n_fields, const cha
 
 /*
  * The same for what can wait elsewhere, without observers: whoever gets -EAGAIN may offer it again, nothing is kept or counted as lost. 0: it
- * was taken, is not wanted, or was lost for another reason and counted; also when there is nobody to take it, who may never come.
+ * was taken, is not wanted, or was lost for another reason and counted. When there is nobody to take it, who may never come, it is kept, or lost
+ * if half of LOG_BACKLOG_MAX is taken.
  */
 int log_offer(int level, const char *const *fields, size_t n_fields, const char *text);
 

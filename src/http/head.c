@@ -23,7 +23,7 @@
 #include <string.h>
 
 /*
- * What a request line has beside the target: a method (the longest that is known has 11 letters), two spaces, the
+ * What a request line has beside the target: a method (the longest that is known has 7 letters), two spaces, the
  * version.
  */
 #define REQUEST_LINE_EXTRA 64

@@ -35,10 +35,12 @@ verb_of(struct http_text method)
 static int
 split_request_line(struct http_request *ret, const char *line, size_t len)
 {
-	const char *space = memchr(line, ' ', len), *version = line + len - HTTP_VERSION_LEN - HTTP_CRLF_LEN;
+	const size_t behind = HTTP_VERSION_LEN + HTTP_CRLF_LEN;
+	const char *space = memchr(line, ' ', len), *version;
 
-	if (!space || version - space < 3) /* can't be, and must not */
+	if (!space || (size_t)(line + len - space) < strlen(" t ") + behind) /* can't be, and must not */
 		return 400;
+	version = line + len - behind;
 	ret->method = (struct http_text){ line, (size_t)(space - line) };
 	ret->target = (struct http_text){ space + 1, (size_t)(version - 1 - (space + 1)) };
 	ret->verb = verb_of(ret->method);

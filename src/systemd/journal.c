@@ -44,8 +44,8 @@ is_gone(int error)
 }
 
 /*
- * To the socket of then, by its name; a worker in its sandbox may not connect to it. (Not always: the name would have to be looked up for each
- * record.)
+ * To the socket of then: by its name, since a worker in its sandbox may not connect to it. Others do, so that the name need not be looked up for
+ * each record.
  */
 static ssize_t
 send_anew(const struct msghdr *message)
@@ -53,6 +53,7 @@ send_anew(const struct msghdr *message)
 	struct sockaddr_un address = journal_address;
 	struct msghdr addressed = *message;
 
+	(void)!connect(journal_fd, (const struct sockaddr *)&address, sizeof(address));
 	addressed.msg_name = &address;
 	addressed.msg_namelen = sizeof(address);
 	return sendmsg(journal_fd, &addressed, SEND_FLAGS);
