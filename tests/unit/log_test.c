@@ -464,6 +464,75 @@ last_words_go_to_stderr(void **state)
 	log_finish(UINT64_MAX / 2); /* does not wait */
 }
 
+/* A sink of changing moods, that keeps count: each record is the next one, or as many are missing as it has just been told. */
+struct moody {
+	unsigned takes_percent;
+	int refusal;
+	unsigned random;
+	long next, taken, told;
+};
+
+static unsigned
+draw(unsigned *random, unsigned n)
+{
+	return (*random = *random * 1103515245 + 12345) / 65536 % n;
+}
+
+/* A log_sink */
+static int
+take_at_times(const struct log_record *record, void *arg)
+{
+	struct moody *moody = arg;
+	long lost;
+
+	if (draw(&moody->random, 100) >= moody->takes_percent)
+		return moody->refusal;
+	if (strstr(record->text, "log messages were lost")) {
+		lost = strtol(record->text, NULL, 10);
+		moody->told += lost;
+		moody->next += lost;
+		return 0;
+	}
+	assert_int_equal(strtol(record->text, NULL, 10), moody->next);
+	moody->next++;
+	moody->taken++;
+	return 0;
+}
+
+/* In whatever way lines are said, offered and refused: each one arrives in its order, or is told as lost in its place. */
+static void
+each_line_arrives_or_is_counted(void **state)
+{
+	enum { LINES = 100000, MOOD = 500 };
+	static const unsigned takes_percent[] = { 100, 10, 0, 0 };
+	struct moody moody = { .random = 1 };
+	unsigned random = 2;
+	char text[300];
+
+	(void)state;
+	log_set_sink(take_at_times, &moody);
+	for (long i = 0; i < LINES;) {
+		if (i % MOOD == 0) {
+			moody.takes_percent = takes_percent[draw(&random, ARRAY_LEN(takes_percent))];
+			moody.refusal = draw(&random, 2) ? -EAGAIN : -ENOTCONN;
+		}
+		snprintf(text, sizeof(text), "%ld %0*d", i, (int)draw(&random, 280), 0);
+		if (draw(&random, 4) > 0) {
+			log_info("%s", text);
+			i++;
+		} else if (log_offer(LOG_INFO, NULL, 0, text) == 0) {
+			i++;
+		} else { /* in another mood, perhaps */
+			moody.takes_percent = 50;
+		}
+	}
+	moody.takes_percent = 100;
+	assert_int_equal(log_flush(), LOG_FLUSHED_ALL);
+	print_message("%ld arrived, %ld told as lost\n", moody.taken, moody.told);
+	assert_int_equal(moody.taken + moody.told, LINES);
+	assert_in_range(moody.told, 1, LINES / 2);
+}
+
 int
 main(void)
 {
@@ -487,6 +556,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			pipe_without_a_reader_is_no_reason_to_wait, make_pipe, remove_pipe),
 		cmocka_unit_test_setup_teardown(nobody_may_come, make_pipe, remove_pipe),
+		cmocka_unit_test_setup_teardown(each_line_arrives_or_is_counted, make_pipe, remove_pipe),
 		cmocka_unit_test_setup_teardown(last_loss_goes_to_stderr, make_pipe, remove_pipe),
 		cmocka_unit_test_setup_teardown(waiter_is_told_once, make_pipe, remove_pipe),
 		cmocka_unit_test_setup_teardown(last_words_go_to_stderr, make_pipe, remove_pipe),
