@@ -44,7 +44,10 @@ def test_counters_never_go_back(start, port, figure):
     watch, rounds = Watch(daemon), scaled(8, 2)
     with Load(port) as load:
         for n in range(rounds):
+            since = daemon.mark()
             daemon.hup()
+            watch.look()
+            assert daemon.wait_verdict(since).word == "applied"  # who is killed as it leaves is told to have left
             watch.look_until_settled(2)
             victim = daemon.worker(n % 2).pid
             os.kill(victim, signal.SIGKILL)
