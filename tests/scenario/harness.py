@@ -400,8 +400,8 @@ class Daemon:
         self.path = os.path.join(directory, "gracefuld.conf")
         self.write(text)
         self._workers = {}
-        # The daemon does not wait for a slow reader of its log, it counts what is lost; so let there be room: in a pipe, or if that is not
-        # enough in a file.
+        # The daemon does not wait for a slow reader of its log: it keeps a little, and counts what is lost. So let there be room: in a pipe,
+        # or if that is not enough in a file.
         if log_file:
             reader = os.open(log_file, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             writer = os.open(log_file, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
