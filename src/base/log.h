@@ -1,6 +1,5 @@
 /*
- * The log. One per process, as stderr is: this is the only module with state of its own, which log_init sets
- * once.
+ * The log. One per process, as stderr is: so this module has state of its own.
  *
  * A record is one line of text, a level of syslog(3) and fields NAME=VALUE for those who filter (the
  * journal). Where it goes is a sink's business: stderr by default, systemd's journal when

@@ -4,6 +4,7 @@
 #include "base/log.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fd.h"
 
 #include <fcntl.h>
@@ -302,17 +303,36 @@ what_waits_goes_first(void **state)
 	assert_string_equal(said(*state), "");
 }
 
-/* To another sink, too, as a reload may choose one. */
+/* As a line on stderr begins. */
+static void
+put_stamp(char stamp[32], uint64_t wall_us)
+{
+	const time_t seconds = (time_t)(wall_us / US_PER_SEC);
+	char text[24];
+	struct tm tm;
+
+	strftime(text, sizeof(text), "%F %T", localtime_r(&seconds, &tm));
+	snprintf(stamp, 32, "%s.%03u ", text, (unsigned)(wall_us / US_PER_MS % 1000));
+}
+
+/* To another sink, too, as a reload may choose one; stderr has the time at which it was made. */
 static void
 what_waits_goes_to_the_sink_of_then(void **state)
 {
 	struct catcher catcher = { .r = -EAGAIN };
+	const char *line;
+	char stamp[32];
 
 	log_set_sink(catch, &catcher);
 	log_info("one");
+	put_stamp(stamp, catcher.wall_us);
+	while (clock_wall_us() / US_PER_MS == catcher.wall_us / US_PER_MS)
+		;
 	log_set_sink(NULL, NULL);
 	log_info("two");
-	assert_non_null(strstr(said(*state), "info: one\n"));
+	line = said(*state);
+	assert_non_null(strstr(line, "info: one\n"));
+	assert_memory_equal(line, stamp, strlen(stamp));
 }
 
 /* A sink that takes one record of three. */
@@ -464,9 +484,12 @@ last_words_go_to_stderr(void **state)
 	log_finish(UINT64_MAX / 2); /* does not wait */
 }
 
-/* A sink of changing moods, that keeps count: each record is the next one, or as many are missing as it has just been told. */
+/*
+ * A sink of changing moods, that keeps count: each record is the next one, or as many are missing as it has just been told. When it fails, what
+ * it is told by then is lost too, and is told behind what waits.
+ */
 struct moody {
-	unsigned takes_percent;
+	unsigned takes_percent, fails_percent;
 	int refusal;
 	unsigned random;
 	long next, taken, told;
@@ -487,29 +510,33 @@ take_at_times(const struct log_record *record, void *arg)
 
 	if (draw(&moody->random, 100) >= moody->takes_percent)
 		return moody->refusal;
+	if (draw(&moody->random, 100) < moody->fails_percent)
+		return -EPERM;
 	if (strstr(record->text, "log messages were lost")) {
 		lost = strtol(record->text, NULL, 10);
 		moody->told += lost;
-		moody->next += lost;
+		moody->next += moody->fails_percent > 0 ? 0 : lost;
 		return 0;
 	}
-	assert_int_equal(strtol(record->text, NULL, 10), moody->next);
-	moody->next++;
+	if (moody->fails_percent > 0)
+		assert_true(strtol(record->text, NULL, 10) >= moody->next);
+	else
+		assert_int_equal(strtol(record->text, NULL, 10), moody->next);
+	moody->next = strtol(record->text, NULL, 10) + 1;
 	moody->taken++;
 	return 0;
 }
 
-/* In whatever way lines are said, offered and refused: each one arrives in its order, or is told as lost in its place. */
+/* In whatever way lines are said, offered and refused: each one arrives in its order, or is told as lost, and none both. */
 static void
-each_line_arrives_or_is_counted(void **state)
+try_moods(unsigned fails_percent)
 {
 	enum { LINES = 100000, MOOD = 500 };
 	static const unsigned takes_percent[] = { 100, 10, 0, 0 };
-	struct moody moody = { .random = 1 };
+	struct moody moody = { .random = 1, .fails_percent = fails_percent };
 	unsigned random = 2;
 	char text[300];
 
-	(void)state;
 	log_set_sink(take_at_times, &moody);
 	for (long i = 0; i < LINES;) {
 		if (i % MOOD == 0) {
@@ -528,9 +555,24 @@ each_line_arrives_or_is_counted(void **state)
 	}
 	moody.takes_percent = 100;
 	assert_int_equal(log_flush(), LOG_FLUSHED_ALL);
+	moody.told += (long)log_lost(); /* if just that failed */
 	print_message("%ld arrived, %ld told as lost\n", moody.taken, moody.told);
 	assert_int_equal(moody.taken + moody.told, LINES);
 	assert_in_range(moody.told, 1, LINES / 2);
+}
+
+static void
+each_line_arrives_or_is_counted(void **state)
+{
+	(void)state;
+	try_moods(0);
+}
+
+static void
+each_line_is_counted_where_the_sink_fails(void **state)
+{
+	(void)state;
+	try_moods(5);
 }
 
 int
@@ -557,6 +599,8 @@ main(void)
 			pipe_without_a_reader_is_no_reason_to_wait, make_pipe, remove_pipe),
 		cmocka_unit_test_setup_teardown(nobody_may_come, make_pipe, remove_pipe),
 		cmocka_unit_test_setup_teardown(each_line_arrives_or_is_counted, make_pipe, remove_pipe),
+		cmocka_unit_test_setup_teardown(
+			each_line_is_counted_where_the_sink_fails, make_pipe, remove_pipe),
 		cmocka_unit_test_setup_teardown(last_loss_goes_to_stderr, make_pipe, remove_pipe),
 		cmocka_unit_test_setup_teardown(waiter_is_told_once, make_pipe, remove_pipe),
 		cmocka_unit_test_setup_teardown(last_words_go_to_stderr, make_pipe, remove_pipe),
